@@ -1,0 +1,1 @@
+"""Backends: other arithmetic for the same semantics, each behind the same protocol."""

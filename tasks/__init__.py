@@ -1,0 +1,1 @@
+"""Tasks: environments, their settings as data, and the analysis of their runs."""
