@@ -1,0 +1,155 @@
+"""One training step: forward, screening, kept rows, compacted backward, update.
+
+A `Learner` owns what changes in training: parameters, gradient, optimizer, activation buffers.
+`forward` gives the policy of a batch; the caller acts, is rewarded, and hands actions and
+advantages to `update`, which screens them, runs the backward on the kept rows alone, and makes an
+optimizer step only if a row was kept.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kondo_ref import checks
+from kondo_ref.checks import FloatArray, IntArray
+from kondo_ref.delight import log_softmax, surprisal
+from kondo_ref.gate import Gate
+from kondo_ref.gradient import NORMALIZERS, kept_coefficients, kept_dlogits, normalizer_count
+from kondo_ref.models.mlp import MLP, Cache
+from kondo_ref.optim import Optimizer
+from kondo_ref.parameters import Parameters
+from kondo_ref.screening import Screening, screen_surprisal
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The policy of a batch, as the forward left it.
+
+    Parameters
+    ----------
+    log_probabilities : (N, K) float
+    cache : Cache
+        Valid until the learner's next forward with as many rows.
+    """
+
+    log_probabilities: FloatArray
+    cache: Cache
+
+    @cached_property
+    def probabilities(self) -> FloatArray:
+        """Action probabilities, (N, K) float."""
+        return np.exp(self.log_probabilities)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one update did.
+
+    Parameters
+    ----------
+    loss : float
+        In reward * nat.
+    screening : Screening
+    executed_rows : int
+        Rows of the products that the backward ran, 0 where it did not run.
+    updated : bool
+        Whether the optimizer made a step.
+    """
+
+    loss: float
+    screening: Screening
+    executed_rows: int
+    updated: bool
+
+    @property
+    def executed_rate(self) -> float:
+        """Executed rows over valid decisions."""
+        return self.executed_rows / self.screening.valid
+
+
+class Learner:
+    """A model in training.
+
+    Parameters
+    ----------
+    model : MLP
+    parameters : Parameters
+        Updated in place by `update`.
+    optimizer : SGD or Adam
+    """
+
+    def __init__(self, model: MLP, parameters: Parameters, optimizer: Optimizer) -> None:
+        self.model = model
+        self.parameters = parameters
+        self.optimizer = optimizer
+        self.gradient = parameters.zeros_like()
+        self._buffers: dict[int, tuple[Array, ...]] = {}
+
+    def forward(self, observations: Array) -> Policy:
+        """Return the policy of a batch of observations (N, D[0]).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `MLP.forward`; logits that are not finite (the parameters have diverged).
+        """
+        n = len(observations)
+        out = self._buffers.get(n)
+        if out is None:
+            out = self._buffers[n] = self.model.buffers(n, self.parameters.dtype)
+        logits, cache = self.model.forward(self.parameters, observations, out)
+        return Policy(log_softmax(checks.logits_array(logits)), cache)
+
+    def update(
+        self,
+        policy: Policy,
+        actions: IntArray,
+        advantages: ArrayLike,
+        gate: Gate,
+        *,
+        normalizer: str = "decisions",
+        uniforms: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        history: ArrayLike | None = None,
+    ) -> StepResult:
+        """Screen a batch, run the backward on its kept rows, and step the optimizer.
+
+        Parameters
+        ----------
+        policy : Policy
+            Of this learner's last forward.
+        actions : (N,) int
+        advantages : (N,) float
+        gate, normalizer, uniforms, mask, history
+            As in `policy_gradient`.
+
+        Returns
+        -------
+        StepResult
+            With nothing kept there is no backward and no optimizer step.
+        """
+        checks.one_of("normalizer", normalizer, NORMALIZERS)
+        screening = screen_surprisal(
+            surprisal(policy.log_probabilities, actions),
+            advantages,
+            gate,
+            uniforms=uniforms,
+            mask=mask,
+            history=history,
+        )
+        kept = screening.kept
+        if kept.size == 0:
+            return StepResult(0.0, screening, 0, updated=False)
+        coefficients = kept_coefficients(screening, normalizer_count(screening, normalizer))
+        everything = kept.size == actions.size
+        rows = policy.log_probabilities if everything else policy.log_probabilities[kept]
+        drows = kept_dlogits(rows, actions[kept], coefficients)
+        self.model.backward(self.parameters, policy.cache, drows, kept, out=self.gradient)
+        self.optimizer.step(self.parameters, self.gradient)
+        loss = float(np.sum(coefficients * screening.surprisal[kept]))
+        return StepResult(loss, screening, drows.shape[0], updated=True)
