@@ -63,7 +63,9 @@ def logits_array(logits: ArrayLike) -> FloatArray:
     if array.ndim not in (2, 3):
         raise ValueError(f"logits: expected shape (N, K) or (B, T, K), got {array.shape}")
     if array.size == 0:
-        raise ValueError(f"logits: expected at least one decision and one action, got shape {array.shape}")
+        raise ValueError(
+            f"logits: expected at least one decision and one action, got shape {array.shape}"
+        )
     return array
 
 
@@ -83,7 +85,7 @@ def action_array(actions: ArrayLike, shape: tuple[int, ...], k: int) -> IntArray
 def decision_array(
     name: str, values: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any] | None = None
 ) -> FloatArray:
-    """Return one finite float for each decision; a shape that fits only by broadcasting is refused."""
+    """Return one finite float a decision; a shape that fits only by broadcasting is refused."""
     array = real_array(name, values, dtype)
     require_shape(name, array, shape)
     return array

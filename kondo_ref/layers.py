@@ -66,7 +66,7 @@ def linear_backward(
         np.multiply(x.T, dout, out=dweight)
     else:
         np.matmul(x.T, dout, out=dweight)
-    np.sum(dout, axis=0, out=dbias)
+    np.add.reduce(dout, axis=0, out=dbias)
     return np.matmul(dout, weight.T) if need_dx else None
 
 

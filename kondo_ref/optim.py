@@ -16,7 +16,7 @@ from kondo_ref.parameters import Parameters
 
 Array = NDArray[Any]
 
-BLOCK = 16384
+BLOCK = 65536
 FLUSH_EVERY = 64
 FLUSH_BELOW = 1e-30
 
@@ -40,7 +40,8 @@ class SGD:
     def step(self, parameters: Parameters, gradient: Parameters) -> None:
         """Update `parameters` in place. Cost: mul and add, one an entry each."""
         _check_same(parameters, gradient)
-        parameters.flat -= self.learning_rate * gradient.flat
+        theta = parameters.flat
+        theta -= self.learning_rate * gradient.flat
 
 
 @dataclass

@@ -3,7 +3,9 @@
 An optimizer works on `flat`, a model on the views; both are the same memory.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -37,7 +39,7 @@ class Parameters:
         ValueError
             `flat` is not a contiguous (n,) array with n the sum of the sizes of `shapes`.
         """
-        ends = np.cumsum([int(np.prod(shape, dtype=np.int64)) for shape in shapes.values()])
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
         checks.require_shape("flat", flat, (int(ends[-1]),))
         if not flat.flags.c_contiguous:
             raise ValueError("flat: expected a contiguous array")
@@ -51,10 +53,10 @@ class Parameters:
     @classmethod
     def zeros(cls, shapes: dict[str, tuple[int, ...]], dtype: DTypeLike) -> Self:
         """Return zeros of the given shapes and dtype."""
-        n = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes.values())
+        n = sum(math.prod(shape) for shape in shapes.values())
         return cls.wrap(np.zeros(n, dtype=dtype), shapes)
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every view, by name."""
         return {name: view.shape for name, view in self.views.items()}

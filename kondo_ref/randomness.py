@@ -4,6 +4,8 @@ A number is a function of (seed, purpose, step, position) alone. So a skipped ba
 nobody's numbers, and every backend that is handed the same uniforms makes the same decisions.
 """
 
+import math
+import threading
 from enum import IntEnum
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import DTypeLike
 
 from kondo_ref import checks
 from kondo_ref.checks import FloatArray, IntArray
+
+_local = threading.local()
 
 
 class Purpose(IntEnum):
@@ -23,7 +27,9 @@ class Purpose(IntEnum):
     ENVIRONMENT = 4
 
 
-def words(seed: int, purpose: int, step: int, n: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def words(
+    seed: int, purpose: int, step: int, n: int
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     """Return the first `n` 64-bit words of the stream of (seed, purpose, step).
 
     The step stands in the second word of the 256-bit counter. The first word is the one that
@@ -49,9 +55,20 @@ def words(seed: int, purpose: int, step: int, n: int) -> np.ndarray[tuple[int], 
     for name, value in (("seed", seed), ("purpose", purpose), ("step", step)):
         if checks.count(name, value, 0) >= 2**64:
             raise ValueError(f"{name}: expected an integer below 2**64, got {value}")
-    key = np.array([seed, purpose], dtype=np.uint64)
-    counter = np.array([0, step, 0, 0], dtype=np.uint64)
-    return np.random.Philox(key=key, counter=counter).random_raw(checks.count("n", n, 0))
+    if not hasattr(_local, "philox"):
+        _local.philox = np.random.Philox(0)
+        _local.state = _local.philox.state
+    # The whole state is set for every call, so nothing is carried over: only the 9 us of making a
+    # generator, and its draw of entropy from the system, are saved.
+    _local.state["state"] = {
+        "key": np.array([seed, purpose], dtype=np.uint64),
+        "counter": np.array([0, step, 0, 0], dtype=np.uint64),
+    }
+    _local.philox.state = _local.state
+    raw: np.ndarray[tuple[int], np.dtype[np.uint64]] = _local.philox.random_raw(
+        checks.count("n", n, 0)
+    )
+    return raw
 
 
 def uniforms(
@@ -79,7 +96,7 @@ def uniforms(
     TypeError
         Another dtype.
     """
-    raw = words(seed, purpose, step, int(np.prod(shape, dtype=np.int64)))
+    raw = words(seed, purpose, step, math.prod(shape))
     if np.dtype(dtype) == np.float64:
         return ((raw >> np.uint64(11)) * 2.0**-53).reshape(shape)
     if np.dtype(dtype) == np.float32:
@@ -125,6 +142,7 @@ def sample_actions(probabilities: FloatArray, uniforms: FloatArray) -> IntArray:
     checks.require_shape("uniforms", uniforms, probabilities.shape[:-1])
     cdf = np.cumsum(probabilities, axis=-1)
     total = cdf[..., -1]
-    threshold = np.minimum(uniforms * total, np.nextafter(total, np.zeros_like(total)))
+    below_one = 1.0 - float(np.finfo(cdf.dtype).eps)
+    threshold = np.minimum(uniforms * total, total * below_one)
     actions: IntArray = np.argmax(cdf > threshold[..., None], axis=-1)
     return actions

@@ -265,7 +265,9 @@ def _price_and_keep(
     if isinstance(gate.price, Rolling):
         prices, after = gate.price.stream(known, history)
         price = np.full(signal.shape, -np.inf, dtype=signal.dtype)
-        price[... if mask is None else mask] = prices.reshape(signal.shape) if mask is None else prices
+        price[... if mask is None else mask] = (
+            prices.reshape(signal.shape) if mask is None else prices
+        )
     else:
         assert gate.price is not None
         price = gate.price.solve(known, gate.temperature)
