@@ -1,0 +1,131 @@
+"""The settings of an MNIST run, as data, and the gate of each method under them.
+
+The published set-up ([K] Fig. 1, by replication): 784-100-100-10 with ReLU, Adam 1e-3, batches of
+100, 10,000 steps, one action an image, reward 1 if it is the label, baseline sum of pi(a)^2, all
+60,000 training images.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from kondo_ref import checks
+from kondo_ref.gate import METHODS as GATED
+from kondo_ref.gate import Gate
+from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
+
+METHODS = (*GATED, "ce")
+BASELINES = ("expected", "zero", "constant", "batch-mean", "leave-one-out", "oracle")
+DTYPES = ("float32", "float64")
+DATA = ("embedded", "full")
+PRICE_KINDS = {"quantile": Quantile, "calibrated": Calibrated, "rolling": Rolling}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What determines the numbers of a run.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        Of pg, dg, kondo, zero-price, kondo-top-k, and ce: cross-entropy on the labels, an oracle.
+    seeds : int
+        Seeds 0..seeds-1, for every method.
+    steps, batch : int
+    rate : float
+        Target rate of kondo and kondo-top-k.
+    price : str
+        Of kondo: quantile, calibrated, rolling (at `rate`), or a number.
+    temperature : float
+        Of kondo, in reward * nat.
+    baseline : str
+        expected, zero, constant (`baseline_value`), batch-mean, leave-one-out, oracle.
+    baseline_value : float
+    data : str
+        embedded or full.
+    hidden : tuple of int
+        Hidden widths.
+    learning_rate : float
+        Of Adam.
+    dtype : str
+        float32 or float64.
+    normalizer : str
+        decisions, kept or none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A setting out of range.
+    """
+
+    methods: tuple[str, ...] = ("pg", "dg", "kondo-top-k")
+    seeds: int = 3
+    steps: int = 5000
+    batch: int = 100
+    rate: float = 0.03
+    price: str = "quantile"
+    temperature: float = 1.0
+    baseline: str = "expected"
+    baseline_value: float = 0.5
+    data: str = "embedded"
+    hidden: tuple[int, ...] = (100, 100)
+    learning_rate: float = 1e-3
+    dtype: str = "float32"
+    normalizer: str = "decisions"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "methods", tuple(self.methods))
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if not self.methods or len(set(self.methods)) != len(self.methods):
+            raise ValueError(f"methods: expected distinct names, got {self.methods}")
+        for method in self.methods:
+            checks.one_of("methods", method, METHODS)
+        for name in ("seeds", "steps", "batch"):
+            checks.count(name, getattr(self, name), 1)
+        for width in self.hidden:
+            checks.count("hidden", width, 1)
+        checks.rate_number("rate", self.rate)
+        checks.one_of("baseline", self.baseline, BASELINES)
+        checks.number("baseline_value", self.baseline_value)
+        checks.one_of("data", self.data, DATA)
+        checks.one_of("dtype", self.dtype, DTYPES)
+        checks.one_of("normalizer", self.normalizer, NORMALIZERS)
+        for method in self.methods:
+            self.gate(method)
+        if self.baseline == "leave-one-out" and self.batch < 2:
+            raise ValueError("batch: a leave-one-out baseline needs at least 2, got 1")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return the settings that `to_dict` gave."""
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def check_data(self, images: int) -> None:
+        """Refuse a batch larger than the training set of `images` images."""
+        if self.batch > images:
+            raise ValueError(
+                f"batch: expected at most the {images} training images, got {self.batch}"
+            )
+
+    def gate(self, method: str) -> Gate:
+        """Return the gate of a method; ce keeps everything, as pg."""
+        if method == "kondo-top-k":
+            return Gate.named(method, rate=self.rate)
+        if method == "kondo":
+            return Gate.named(method, price=self._price(), temperature=self.temperature)
+        return Gate.named("pg" if method == "ce" else method)
+
+    def _price(self) -> Price:
+        if self.price in PRICE_KINDS:
+            kind: Any = PRICE_KINDS[self.price]
+            price: Price = kind(self.rate)
+            return price
+        try:
+            return Fixed(float(self.price))
+        except ValueError:
+            kinds = ", ".join(PRICE_KINDS)
+            raise ValueError(f"price: expected {kinds} or a number, got {self.price!r}") from None

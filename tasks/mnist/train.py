@@ -1,0 +1,177 @@
+"""Train one method with one seed, and keep what the table and the figure are made of."""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from kondo_ref.models.mlp import MLP
+from kondo_ref.optim import Adam
+from kondo_ref.randomness import Purpose, sample_actions, uniforms
+from kondo_ref.step import Learner, StepResult
+from kondo_ref.tasks.mnist import data, environment
+from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
+from kondo_ref.tasks.mnist.settings import Settings
+
+PROBE_EVERY = 20
+REPORT_EVERY = 20
+POINTS_A_DECADE = 10
+
+
+def log_points(steps: int) -> list[int]:
+    """Return logarithmic steps, ten a decade, the last one being `steps`."""
+    decades = np.log10(steps)
+    points = np.rint(10.0 ** np.arange(0.0, decades, 1.0 / POINTS_A_DECADE)).astype(int)
+    return sorted({*points.tolist(), steps})
+
+
+def train(
+    values: dict[str, Any],
+    data_dir: str | None,
+    method: str,
+    seed: int,
+    report: Callable[[int], None],
+) -> dict[str, Any]:
+    """Train one method with one seed.
+
+    Parameters
+    ----------
+    values : dict
+        `Settings.to_dict`.
+    data_dir : str or None
+        Where the full data set is, if not where the loader looks by itself.
+    method : str
+    seed : int
+    report : callable
+        Called with the steps done since its last call.
+
+    Returns
+    -------
+    dict
+        ``curve``: one row a log point. ``totals``: counts, mean rates, selectivity, times.
+    """
+    settings = Settings.from_dict(values)
+    bandit = _bandit(settings.data, data_dir, settings.dtype)
+    model = MLP((bandit.x_train.shape[1], *settings.hidden, ACTIONS))
+    learner = Learner(model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate))
+    trial = _Trial(settings, method, seed, learner)
+    batches = bandit.batches(seed, settings.batch)
+    points = set(log_points(settings.steps))
+    curve = []
+    for step in range(1, settings.steps + 1):
+        trial.step(step, *next(batches))
+        if step in points:
+            curve.append({"method": method, "seed": seed, **trial.log(step, bandit)})
+        if step % REPORT_EVERY == 0:
+            report(REPORT_EVERY)
+    report(settings.steps % REPORT_EVERY)
+    return {"curve": curve, "totals": trial.totals()}
+
+
+class _Trial:
+    """The running sums of one training."""
+
+    def __init__(self, settings: Settings, method: str, seed: int, learner: Learner) -> None:
+        self.settings, self.method, self.seed, self.learner = settings, method, seed, learner
+        self.gate = settings.gate(method)
+        self.history: Any = None
+        self.reward = 0.0
+        self.since = 0
+        self.executed = 0
+        self.updates = 0
+        self.expected: list[float] = []
+        self.realised: list[float] = []
+        self.selectivity: list[tuple[float, float | None, float | None]] = []
+        self.step_times: list[float] = []
+        self.forward_times: list[float] = []
+
+    def step(self, step: int, x: Any, labels: Any) -> None:
+        probe = step % PROBE_EVERY == 0
+        began = time.process_time() if probe else 0.0
+        result, reward = self._update(step, x, labels)
+        if probe:
+            self.step_times.append(time.process_time() - began)
+            began = time.process_time()
+            self.learner.forward(x)
+            self.forward_times.append(time.process_time() - began)
+            found = result.screening.selectivity
+            self.selectivity.append(
+                (found.recall, found.negative_share, found.zero_advantage_share)
+            )
+        self.reward += float(reward.sum())
+        self.since += reward.size
+        self.executed += result.executed_rows
+        self.updates += result.updated
+        self.expected.append(result.screening.expected_rate)
+        self.realised.append(result.screening.realised_rate)
+
+    def _update(self, step: int, x: Any, labels: Any) -> tuple[StepResult, Any]:
+        settings, dtype = self.settings, self.settings.dtype
+        policy = self.learner.forward(x)
+        draws = uniforms(self.seed, Purpose.ACTIONS, step, labels.shape, dtype)
+        actions = sample_actions(policy.probabilities, draws)
+        reward = environment.rewards(actions, labels, dtype)
+        if self.method == "ce":
+            actions, advantages = labels, np.ones_like(reward)
+        else:
+            advantages = reward - environment.baseline(
+                settings, reward, policy.probabilities, labels
+            )
+        gate_draws = None
+        if self.gate.needs_uniforms:
+            gate_draws = uniforms(self.seed, Purpose.GATE, step, labels.shape, dtype)
+        result = self.learner.update(
+            policy,
+            actions,
+            advantages,
+            self.gate,
+            normalizer=settings.normalizer,
+            uniforms=gate_draws,
+            history=self.history,
+        )
+        self.history = result.screening.history
+        return result, reward
+
+    def log(self, step: int, bandit: Bandit) -> dict[str, Any]:
+        """Return a row of the curve, and begin the next online window."""
+        logits, _ = self.learner.model.forward(self.learner.parameters, bandit.x_test)
+        wrong = np.mean(np.argmax(logits, axis=-1) != bandit.y_test)
+        row = {
+            "step": step,
+            "forward_samples": step * self.settings.batch,
+            "backward_samples": self.executed,
+            "online_error": 1.0 - self.reward / self.since,
+            "test_error": float(wrong),
+        }
+        self.reward, self.since = 0.0, 0
+        return row
+
+    def totals(self) -> dict[str, Any]:
+        forward = self.settings.steps * self.settings.batch
+        timed = bool(self.step_times)
+        return {
+            "forward_samples": forward,
+            "backward_samples": self.executed,
+            "optimizer_steps": self.updates,
+            "target_rate": self.gate.target_rate,
+            "expected_rate": float(np.mean(self.expected)),
+            "realised_rate": float(np.mean(self.realised)),
+            "executed_rate": self.executed / forward,
+            "recall": _mean([recall for recall, _, _ in self.selectivity]),
+            "negative_share": _mean([negative for _, negative, _ in self.selectivity]),
+            "zero_advantage_share": _mean([zero for _, _, zero in self.selectivity]),
+            "step_seconds": float(np.median(self.step_times)) if timed else None,
+            "forward_seconds": float(np.median(self.forward_times)) if timed else None,
+        }
+
+
+def _mean(values: list[float | None] | list[float]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+@lru_cache(maxsize=1)
+def _bandit(name: str, data_dir: str | None, dtype: str) -> Bandit:
+    return Bandit.of(data.load(name, data_dir), dtype)
