@@ -191,7 +191,11 @@ def keep_probability(
 
 
 def top_k_count(rate: float, valid: int) -> int:
-    """Return k = max(1, round-half-even(rate * valid))."""
+    """Return k = max(1, round-half-even(rate * valid)), the product rounded to float64 first.
+
+    So 0.3 of 5 is 1.5 and rounds to 2, as in the released code, although the float64 number next to
+    0.3 is below it.
+    """
     return max(1, round(rate * valid))
 
 
