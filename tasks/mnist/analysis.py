@@ -19,7 +19,6 @@ LINES = (
     ("realised_rate", "realised rate (mean gate)", "{:.3f}"),
     ("executed_rate", "executed rate (rows in a backward)", "{:.3f}"),
     ("recall", "recall of the exact top-k", "{:.3f}"),
-    ("negative_share", "kept with negative signal", "{:.3f}"),
     ("step_ratio", "CPU time of a step / forward only", "{:.2f}"),
 )
 
