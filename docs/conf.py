@@ -1,0 +1,43 @@
+"""Sphinx configuration: `python -m sphinx -W -n -b html docs docs/_build/html`."""
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import kondo_ref
+
+HERE = Path(__file__).parent
+
+project = "kondo_ref"
+author = "The kondo_ref developers"
+project_copyright = f"2026, {author}"
+release = version = kondo_ref.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"kondo_ref {release}"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+# Single backticks in docstrings are names; most of them are arguments, which nothing can link to.
+default_role = "code"
+# Shapes stand in the docstrings; annotations would say NDArray for all of them.
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+
+numpydoc_show_class_members = False
+pyproject = tomllib.loads(HERE.with_name("pyproject.toml").read_text("utf-8"))
+numpydoc_validation_checks = set(pyproject["tool"]["numpydoc_validation"]["checks"])
+# What a module imports from elsewhere is shown to numpydoc before it is left out of the page.
+numpydoc_validation_exclude = {
+    rf"^{re.escape(f'{module.__name__}.{name}')}$"
+    for module in map(
+        import_module, re.findall(r"automodule:: (\S+)", (HERE / "api.md").read_text("utf-8"))
+    )
+    for name, value in vars(module).items()
+    if not str(getattr(value, "__module__", "")).startswith("kondo_ref")
+}
