@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kondo_ref.gradient import PolicyGradient, policy_gradient
+from kondo_ref.step import Learner, TrainingState
 
 
 class NumpyBackend:
@@ -10,6 +14,22 @@ class NumpyBackend:
 
     name = "numpy"
 
+    def versions(self) -> dict[str, str]:
+        """Return the version of NumPy."""
+        return {"numpy": np.__version__}
+
+    def array(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return `values` as they are."""
+        return values
+
+    def to_numpy(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return `values` as they are."""
+        return values
+
     def policy_gradient(self, *args: Any, **kwargs: Any) -> PolicyGradient:
         """Return `kondo_ref.policy_gradient` of the arguments."""
         return policy_gradient(*args, **kwargs)
+
+    def learner(self, state: TrainingState) -> Learner:
+        """Return the reference learner."""
+        return Learner(state)

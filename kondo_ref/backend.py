@@ -1,53 +1,162 @@
 """Backends by name: other arithmetic for the same semantics, loaded when asked for.
 
-A backend is an object with a `name` and a `policy_gradient` that takes and means what
-`kondo_ref.policy_gradient` does. It never seeds anything: uniforms are inputs.
+A backend does the stations of the data's way on its own arrays: logits, policy, actions, screening,
+compacted backward, update. It seeds nothing: uniforms are inputs. It skips the backward of dropped
+rows for real. Only parameters, checkpoints and what an environment needs cross over to NumPy.
 """
 
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
-BUILTIN = {"numpy": "kondo_ref.backends.numpy_backend:NumpyBackend"}
+from numpy.typing import NDArray
+
+from kondo_ref.gate import Gate
+from kondo_ref.parameters import Parameters
+from kondo_ref.screening import Screening
+from kondo_ref.step import StepResult, TrainingState
+
 ENTRY_POINT_GROUP = "kondo_ref.backends"
+
+BUILTIN = {
+    "numpy": ("kondo_ref.backends.numpy_backend:NumpyBackend", None),
+    "numba": ("kondo_ref.backends.numba_backend:NumbaBackend", "numba"),
+    "torch": ("kondo_ref.backends.torch_backend:TorchBackend", "torch"),
+    "jax": ("kondo_ref.backends.jax_backend:JaxBackend", "jax"),
+}
+
+
+class Learner(Protocol):
+    """A model in training on a backend's arrays; `kondo_ref.step.Learner` defines what each does.
+
+    Arrays that go in and come out are the backend's own, from `Backend.array`; the rest is NumPy.
+    """
+
+    @property
+    def gradient(self) -> Parameters:
+        """The gradient of the last update, as NumPy arrays."""
+
+    def state(self) -> TrainingState:
+        """Return a copy of parameters and optimizer, as NumPy arrays, without loss."""
+
+    def logits(self, observations: Any) -> Any:
+        """Return the logits (N, K) of a batch (N, D[0]), and nothing to learn from."""
+
+    def forward(self, observations: Any) -> Any:
+        """Return the policy of a batch; it has `log_probabilities` (N, K)."""
+
+    def sample(self, policy: Any, uniforms: Any) -> Any:
+        """Return an action for each decision, by the inverse CDF of `uniforms` (N,)."""
+
+    def confidence(self, policy: Any) -> Any:
+        """Return the baseline sum over a of pi(a)^2, (N,)."""
+
+    def screen(
+        self,
+        policy: Any,
+        actions: Any,
+        advantages: Any,
+        gate: Gate,
+        *,
+        uniforms: Any = None,
+        mask: Any = None,
+        history: Any = None,
+    ) -> Screening:
+        """Return the screening of a batch; its arrays are the backend's."""
+
+    def update(
+        self,
+        policy: Any,
+        actions: Any,
+        advantages: Any,
+        gate: Gate,
+        *,
+        normalizer: str = "decisions",
+        uniforms: Any = None,
+        mask: Any = None,
+        history: Any = None,
+    ) -> StepResult:
+        """Screen, run the backward on the kept rows alone, step the optimizer if there are any.
+
+        The arrays of the result's screening are the backend's; its loss is a number.
+        """
 
 
 @runtime_checkable
 class Backend(Protocol):
-    """What the checks of this project ask of a backend."""
+    """What this project asks of a backend."""
 
     name: str
 
+    def versions(self) -> dict[str, str]:
+        """Return the versions of what it stands on, by package."""
+
+    def array(self, values: NDArray[Any]) -> Any:
+        """Return the backend's array of a NumPy array, of the same dtype."""
+
+    def to_numpy(self, values: Any) -> NDArray[Any]:
+        """Return the NumPy array of a backend's array, of the same dtype."""
+
     def policy_gradient(self, *args: Any, **kwargs: Any) -> Any:
-        """As `kondo_ref.policy_gradient`, on arrays that NumPy can read."""
+        """As `kondo_ref.policy_gradient`; the arrays may be the backend's or NumPy's."""
+
+    def learner(self, state: TrainingState) -> Learner:
+        """Return a learner that starts from `state`, in the dtype of its parameters."""
 
 
-def load_backend(name: str) -> Backend:
+def backend_names() -> dict[str, str]:
+    """Return the target ``module:object`` of every known backend, by name."""
+    registered = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return registered | {name: target for name, (target, _) in BUILTIN.items()}
+
+
+def load_backend(name: str, **options: Any) -> Backend:
     """Return the backend of a name.
 
     Parameters
     ----------
     name : str
         A built-in name, a name registered under the entry-point group ``kondo_ref.backends``, or
-        ``module:object``. A class is called without arguments.
+        ``module:object``. A class or function is called with `options`.
+    **options
+        Of the backend, as ``device`` of torch.
+
+    Returns
+    -------
+    Backend
 
     Raises
     ------
     ValueError
-        No backend of that name, it cannot be imported, or it has no `policy_gradient`.
+        No backend of that name, it cannot be imported, or it lacks a part of the protocol.
     """
-    registered = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
-    target = BUILTIN.get(name) or registered.get(name) or name
+    known = backend_names()
+    target = known.get(name, name)
     module_name, colon, attribute = target.partition(":")
     if not colon or not module_name or not attribute:
-        known = ", ".join(sorted({*BUILTIN, *registered}))
-        raise ValueError(f"backend: expected one of {known}, or module:object; got {name!r}")
+        raise ValueError(
+            f"backend: expected one of {', '.join(sorted(known))}, or module:object; got {name!r}"
+        )
     try:
-        backend = getattr(import_module(module_name), attribute)
+        found = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"backend: cannot load {name!r} ({error})") from error
-    if isinstance(backend, type):
-        backend = backend()
-    if not isinstance(backend, Backend):
-        raise ValueError(f"backend: {name!r} needs a name and a policy_gradient to be a backend")
-    return backend
+        raise ValueError(
+            f"backend: cannot load {name!r} ({error}){_remedy(name, error)}"
+        ) from error
+    backend = found(**options) if callable(found) else found
+    missing = [part for part in _PARTS if not hasattr(backend, part)]
+    if missing:
+        raise ValueError(f"backend: {name!r} lacks {', '.join(missing)}")
+    result: Backend = backend
+    return result
+
+
+_PARTS = ("name", "versions", "array", "to_numpy", "policy_gradient", "learner")
+
+
+def _remedy(name: str, error: Exception) -> str:
+    """Return how to install what is missing, if it is the package that the backend stands on."""
+    extra = BUILTIN.get(name, ("", None))[1]
+    if extra is None or getattr(error, "name", None) != extra:
+        return ""
+    return f'; install it: python -m pip install "kondo-ref[{extra}]"'

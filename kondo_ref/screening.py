@@ -5,8 +5,10 @@ The Screening it returns holds what each station gave, the rates, and the select
 without its selectivity misleads, since a gate can keep the right number almost at random.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,6 +80,15 @@ class Screening:
     mask: BoolArray | None
     unit_mask: BoolArray | None
     history: FloatArray | None = None
+
+    def convert(self, function: Callable[[Any], Any]) -> "Screening":
+        """Return this screening with `function` applied to every array, as a backend's to NumPy."""
+        changed = {
+            f.name: function(value)
+            for f in fields(self)
+            if (value := getattr(self, f.name)) is not None and not isinstance(value, Gate | float)
+        }
+        return replace(self, **changed)
 
     @cached_property
     def kept(self) -> IntArray:

@@ -6,6 +6,7 @@ advantages to `update`, which screens them, runs the backward on the kept rows a
 optimizer step only if a row was kept.
 """
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kondo_ref import checks
+from kondo_ref.baselines import expected_confidence
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.delight import log_softmax, surprisal
 from kondo_ref.gate import Gate
@@ -21,6 +23,7 @@ from kondo_ref.gradient import NORMALIZERS, kept_coefficients, kept_dlogits, nor
 from kondo_ref.models.mlp import MLP, Cache
 from kondo_ref.optim import Optimizer
 from kondo_ref.parameters import Parameters
+from kondo_ref.randomness import sample_actions
 from kondo_ref.screening import Screening, screen_surprisal
 
 Array = NDArray[Any]
@@ -34,11 +37,14 @@ class Policy:
     ----------
     log_probabilities : (N, K) float
     cache : Cache
-        Valid until the learner's next forward with as many rows.
+        In the learner's buffers: valid until its next forward.
+    turn : int
+        Which forward of the learner it is from.
     """
 
     log_probabilities: FloatArray
     cache: Cache
+    turn: int
 
     @cached_property
     def probabilities(self) -> FloatArray:
@@ -72,23 +78,53 @@ class StepResult:
         return self.executed_rows / self.screening.valid
 
 
-class Learner:
-    """A model in training.
+@dataclass(frozen=True)
+class TrainingState:
+    """All that a training is, between two steps: what a checkpoint holds.
 
     Parameters
     ----------
     model : MLP
     parameters : Parameters
-        Updated in place by `update`.
     optimizer : SGD or Adam
+        With its moments and its number of steps.
     """
 
-    def __init__(self, model: MLP, parameters: Parameters, optimizer: Optimizer) -> None:
-        self.model = model
-        self.parameters = parameters
-        self.optimizer = optimizer
-        self.gradient = parameters.zeros_like()
+    model: MLP
+    parameters: Parameters
+    optimizer: Optimizer
+
+    def copy(self) -> "TrainingState":
+        """Return a state that shares no memory with this one."""
+        parameters = self.parameters.astype(self.parameters.dtype)
+        return TrainingState(self.model, parameters, copy.deepcopy(self.optimizer))
+
+
+class Learner:
+    """A model in training: the learner of the NumPy backend, and the definition of one.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Where to start; not changed.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        start = state.copy()
+        self.model = start.model
+        self.parameters = start.parameters
+        self.optimizer = start.optimizer
+        self.gradient = start.parameters.zeros_like()
         self._buffers: dict[int, tuple[Array, ...]] = {}
+        self._turn = 0
+
+    def state(self) -> TrainingState:
+        """Return a copy of the state of the training."""
+        return TrainingState(self.model, self.parameters, self.optimizer).copy()
+
+    def logits(self, observations: Array) -> Array:
+        """Return the logits of a batch, (N, K) float, valid until the next call; no policy."""
+        return self._run(observations)[0]
 
     def forward(self, observations: Array) -> Policy:
         """Return the policy of a batch of observations (N, D[0]).
@@ -98,12 +134,49 @@ class Learner:
         TypeError, ValueError
             As `MLP.forward`; logits that are not finite (the parameters have diverged).
         """
+        logits, cache = self._run(observations)
+        return Policy(log_softmax(checks.logits_array(logits)), cache, self._turn)
+
+    def _run(self, observations: Array) -> tuple[Array, Cache]:
         n = len(observations)
         out = self._buffers.get(n)
         if out is None:
             out = self._buffers[n] = self.model.buffers(n, self.parameters.dtype)
-        logits, cache = self.model.forward(self.parameters, observations, out)
-        return Policy(log_softmax(checks.logits_array(logits)), cache)
+        self._turn += 1
+        return self.model.forward(self.parameters, observations, out)
+
+    def sample(self, policy: Policy, uniforms: FloatArray) -> IntArray:
+        """Return an action for each decision, by the inverse CDF of `uniforms` (N,)."""
+        return sample_actions(policy.probabilities, uniforms)
+
+    def confidence(self, policy: Policy) -> FloatArray:
+        """Return the baseline sum over a of pi(a)^2, (N,) float."""
+        return expected_confidence(policy.probabilities)
+
+    def screen(
+        self,
+        policy: Policy,
+        actions: IntArray,
+        advantages: ArrayLike,
+        gate: Gate,
+        *,
+        uniforms: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        history: ArrayLike | None = None,
+    ) -> Screening:
+        """Return the screening of a batch; arguments and errors as in `update`."""
+        if policy.turn != self._turn:
+            raise ValueError(
+                f"policy: expected that of the last forward ({self._turn}), got {policy.turn}"
+            )
+        return screen_surprisal(
+            surprisal(policy.log_probabilities, actions),
+            advantages,
+            gate,
+            uniforms=uniforms,
+            mask=mask,
+            history=history,
+        )
 
     def update(
         self,
@@ -132,15 +205,16 @@ class Learner:
         -------
         StepResult
             With nothing kept there is no backward and no optimizer step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `policy_gradient`; a policy that is not of the last forward.
         """
         checks.one_of("normalizer", normalizer, NORMALIZERS)
-        screening = screen_surprisal(
-            surprisal(policy.log_probabilities, actions),
-            advantages,
-            gate,
-            uniforms=uniforms,
-            mask=mask,
-            history=history,
+        actions = np.asarray(actions)
+        screening = self.screen(
+            policy, actions, advantages, gate, uniforms=uniforms, mask=mask, history=history
         )
         kept = screening.kept
         if kept.size == 0:

@@ -12,17 +12,21 @@ def test_bench_reports_ratios_and_rows(capsys: pytest.CaptureFixture[str]) -> No
     report = json.loads(capsys.readouterr().out)
     assert report["schema"] == "kondo-ref/bench/1"
     (row,) = report["rows"]
-    assert (row["batch"], row["kept_rows"]) == (60, 6.0)
-    assert row["gated_ratio"] == pytest.approx(row["gated_seconds"] / row["forward_seconds"])
-    assert row["gated_to_dense"] == pytest.approx(row["gated_seconds"] / row["dense_seconds"])
-    assert row["calls"] >= 7
+    assert (row["batch"], row["backend"], row["kept_rows"]) == (60, "numpy", 6.0)
+    (size,) = report["sizes"]
+    variants = size["variants"]
+    assert [v["rows"] for v in variants.values()] == [0, 0, 6, 60]
+    forward = variants["numpy forward"]["seconds"]
+    assert row["gated_ratio"] == variants["numpy gated"]["seconds"] / forward
+    assert row["screening_ratio"] == variants["numpy screening"]["seconds"] / forward
+    assert all(v["calls"] >= 7 for v in variants.values())
 
 
 def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--batch", "50", "100", "--seconds", "0.01"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].split()[:2] == ["50", "2.0"]
-    assert lines[-1].split()[:2] == ["100", "3.0"]
+    assert lines[-2].split()[:3] == ["50", "numpy", "2.0"]
+    assert lines[-1].split()[:3] == ["100", "numpy", "3.0"]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,7 @@ def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--batch", "0"], "batch: expected at least 1, got 0"),
         (["--rate", "2"], "rate: expected a number in (0, 1], got 2.0"),
+        (["--backends", "numpy,none"], "backend: expected one of jax, numba, numpy, torch, or mod"),
         (["--dtype", "int8"], "dtype: expected one of float32, float64; got 'int8'"),
     ],
 )
@@ -37,4 +42,6 @@ def test_bad_options_are_refused(
     options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", *options]) == 2
-    assert capsys.readouterr().err == f"kondo-ref: {message}\n"
+    error = capsys.readouterr().err
+    assert error.startswith(f"kondo-ref: {message}")
+    assert error.count("\n") == 1

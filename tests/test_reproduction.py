@@ -93,7 +93,11 @@ def test_the_results_are_inside_their_bands(
 def test_the_results_are_of_the_published_set_up() -> None:
     result = json.loads((RESULTS / "result.json").read_text())
     settings = Settings(data="full", steps=10_000, seeds=5)
-    assert result["configuration"] == {"task": "mnist", **settings.to_dict()}
+    assert result["configuration"] == {
+        "task": "mnist",
+        "backend": "numpy",
+        **settings.to_dict(),
+    }
     assert result["hash"] == configuration_hash(result["configuration"])
     assert {row["method"]: int(row["seeds"]) for row in rows("summary.csv")} == dict.fromkeys(
         METHODS, 5

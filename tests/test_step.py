@@ -8,7 +8,7 @@ import pytest
 import kondo_ref.step
 from kondo_ref import MLP, SGD, Adam, Fixed, Gate, Parameters, Quantile, policy_gradient
 from kondo_ref.randomness import Purpose, uniforms
-from kondo_ref.step import Learner, StepResult
+from kondo_ref.step import Learner, StepResult, TrainingState
 
 N, SIZES = 12, (7, 6, 4)
 GATES = {
@@ -22,7 +22,7 @@ GATES = {
 
 def learner(optimizer: Any = None, dtype: Any = np.float64) -> Learner:
     model = MLP(SIZES)
-    return Learner(model, model.initialize(0, dtype), optimizer or Adam(1e-2))
+    return Learner(TrainingState(model, model.initialize(0, dtype), optimizer or Adam(1e-2)))
 
 
 def batch(step: int = 0, dtype: Any = np.float64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -83,11 +83,11 @@ def test_the_executed_rows_are_the_kept_ones(monkeypatch: pytest.MonkeyPatch, na
 def test_an_empty_gate_leaves_everything_alone(optimizer: Any) -> None:
     subject = learner(optimizer)
     update(subject, GATES["pg"])
-    before, steps = subject.parameters.flat.copy(), getattr(optimizer, "steps", None)
+    before, steps = subject.parameters.flat.copy(), getattr(subject.optimizer, "steps", None)
     result = update(subject, Gate(price=Fixed(np.inf)), step=1)
     assert (result.loss, result.executed_rows, result.updated) == (0.0, 0, False)
     assert np.array_equal(subject.parameters.flat, before)
-    assert getattr(optimizer, "steps", None) == steps
+    assert getattr(subject.optimizer, "steps", None) == steps
 
 
 def test_stepping_on_an_empty_gate_would_move_the_weights() -> None:
@@ -126,6 +126,29 @@ def test_a_diverged_network_is_refused() -> None:
     subject.parameters["weight2"][0, 0] = np.nan
     with pytest.raises(ValueError, match=r"logits: not finite at index \(0, 0\) \(nan\)"):
         subject.forward(batch()[0])
+
+
+@pytest.mark.parametrize("station", ["forward", "logits"])
+def test_a_policy_of_an_earlier_forward_is_refused(station: str) -> None:
+    subject = learner()
+    x, actions, advantages = batch()
+    policy = subject.forward(x)
+    getattr(subject, station)(x[::-1])
+    with pytest.raises(ValueError, match=r"policy: expected that of the last forward \(2\), got 1"):
+        subject.update(policy, actions, advantages, GATES["pg"])
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.1)])
+def test_a_state_goes_on_as_if_nothing_had_been(optimizer: Any) -> None:
+    subject = learner(optimizer)
+    update(subject, GATES["dg"])
+    state = subject.state()
+    follower = Learner(state)
+    for step in (1, 2):
+        update(subject, GATES["dg"], step)
+        update(follower, GATES["dg"], step)
+    assert np.array_equal(subject.parameters.flat, follower.parameters.flat)
+    assert not np.array_equal(subject.parameters.flat, state.parameters.flat)
 
 
 def test_an_unknown_normalizer_is_refused() -> None:

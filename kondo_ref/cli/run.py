@@ -69,6 +69,9 @@ def add_parser(subparsers: Any) -> None:
     p.add_argument("--dtype", help="float32 or float64 (default: float32)")
     p.add_argument("--data", help="embedded or full (default: embedded)")
     p.add_argument("--data-dir", metavar="DIR", help="where the full data set is, as IDX or npz")
+    p.add_argument(
+        "--backend", default="numpy", help="a backend's name, or module:object (default: numpy)"
+    )
     p.add_argument("--workers", type=int, help="processes (default: the cores there are)")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: new)")
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
@@ -80,6 +83,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the main job; see `add_parser`."""
     from kondo_ref import checks, files, workers
+    from kondo_ref.backend import load_backend
     from kondo_ref.runs import RunFolder
     from kondo_ref.tasks.mnist import data
     from kondo_ref.tasks.mnist.settings import Settings
@@ -96,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
     settings.check_data(len(data.load(settings.data, args.data_dir).y_train))
 
     values = settings.to_dict()
-    folder = RunFolder.open(args.out, {"task": "mnist", **values}, resume=args.resume)
+    versions = load_backend(args.backend).versions()
+    configuration = {"task": "mnist", "backend": args.backend, **values}
+    folder = RunFolder.open(args.out, configuration, resume=args.resume)
     units = [(m, seed) for seed in range(settings.seeds) for m in settings.methods]
     results = {unit: folder.finished(*unit) for unit in units}
     missing = [unit for unit in units if results[unit] is None]
@@ -110,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             workers.run_units(
                 train,
-                [(values, args.data_dir, *unit) for unit in missing],
+                [(values, args.data_dir, args.backend, *unit) for unit in missing],
                 workers=processes,
                 progress=progress.show,
                 finished=finished,
@@ -122,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
                 f"go on with --resume --out {folder.final} and the same options"
             ) from None
     whole = [result for unit in units if (result := results[unit]) is not None]
-    report = _write(folder, whole)
+    report = _write(folder, whole, versions)
     if args.json:
         print(files.to_json(report))
     else:
@@ -153,7 +159,9 @@ def _check_used(given: dict[str, Any], settings: "Settings") -> None:
             raise ValueError(f"{option}: has no effect here; it belongs to {needed}")
 
 
-def _write(folder: "RunFolder", units: list[dict[str, Any]]) -> dict[str, Any]:
+def _write(
+    folder: "RunFolder", units: list[dict[str, Any]], versions: dict[str, str]
+) -> dict[str, Any]:
     """Write tables and figure, name the folder, and return the report."""
     import json
 
@@ -184,7 +192,7 @@ def _write(folder: "RunFolder", units: list[dict[str, Any]]) -> dict[str, Any]:
         "schema": runs.SCHEMA,
         "hash": folder.digest,
         "configuration": folder.configuration,
-        "environment": runs.environment(),
+        "environment": {**runs.environment(), "backend": versions},
         "methods": rows,
         "figures": figures,
     }

@@ -65,9 +65,7 @@ def rewards(actions: IntArray, labels: IntArray, dtype: str) -> FloatArray:
 def baseline(
     settings: Settings, reward: FloatArray, probabilities: FloatArray, labels: IntArray
 ) -> FloatArray:
-    """Return the baseline b of every decision, (N,) float."""
-    if settings.baseline == "expected":
-        return baselines.expected_confidence(probabilities)
+    """Return the baseline b of every decision, (N,) float; the expected one is the learner's."""
     if settings.baseline == "oracle":
         return baselines.oracle_value(probabilities, np.eye(ACTIONS, dtype=reward.dtype)[labels])
     if settings.baseline == "constant":

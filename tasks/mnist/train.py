@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from kondo_ref.backend import Backend, Learner, load_backend
 from kondo_ref.models.mlp import MLP
 from kondo_ref.optim import Adam
-from kondo_ref.randomness import Purpose, sample_actions, uniforms
-from kondo_ref.step import Learner, StepResult
+from kondo_ref.randomness import Purpose, uniforms
+from kondo_ref.step import StepResult, TrainingState
 from kondo_ref.tasks.mnist import data, environment
 from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
 from kondo_ref.tasks.mnist.settings import Settings
@@ -30,6 +31,7 @@ def log_points(steps: int) -> list[int]:
 def train(
     values: dict[str, Any],
     data_dir: str | None,
+    backend_name: str,
     method: str,
     seed: int,
     report: Callable[[int], None],
@@ -42,6 +44,8 @@ def train(
         `Settings.to_dict`.
     data_dir : str or None
         Where the full data set is, if not where the loader looks by itself.
+    backend_name : str
+        As `load_backend` takes it.
     method : str
     seed : int
     report : callable
@@ -55,8 +59,11 @@ def train(
     settings = Settings.from_dict(values)
     bandit = _bandit(settings.data, data_dir, settings.dtype)
     model = MLP((bandit.x_train.shape[1], *settings.hidden, ACTIONS))
-    learner = Learner(model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate))
-    trial = _Trial(settings, method, seed, learner)
+    state = TrainingState(
+        model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate)
+    )
+    backend = load_backend(backend_name)
+    trial = _Trial(settings, method, seed, backend, backend.learner(state))
     batches = bandit.batches(seed, settings.batch)
     points = set(log_points(settings.steps))
     curve = []
@@ -73,8 +80,11 @@ def train(
 class _Trial:
     """The running sums of one training."""
 
-    def __init__(self, settings: Settings, method: str, seed: int, learner: Learner) -> None:
-        self.settings, self.method, self.seed, self.learner = settings, method, seed, learner
+    def __init__(
+        self, settings: Settings, method: str, seed: int, backend: Backend, learner: Learner
+    ) -> None:
+        self.settings, self.method, self.seed = settings, method, seed
+        self.backend, self.learner = backend, learner
         self.gate = settings.gate(method)
         self.history: Any = None
         self.reward = 0.0
@@ -88,15 +98,17 @@ class _Trial:
         self.forward_times: list[float] = []
 
     def step(self, step: int, x: Any, labels: Any) -> None:
+        observations = self.backend.array(x)
         probe = step % PROBE_EVERY == 0
         began = time.process_time() if probe else 0.0
-        result, reward = self._update(step, x, labels)
+        result, reward = self._update(step, observations, labels)
+        screening = result.screening.convert(self.backend.to_numpy)
         if probe:
             self.step_times.append(time.process_time() - began)
             began = time.process_time()
-            self.learner.forward(x)
+            self.learner.logits(observations)
             self.forward_times.append(time.process_time() - began)
-            found = result.screening.selectivity
+            found = screening.selectivity
             self.selectivity.append(
                 (found.recall, found.negative_share, found.zero_advantage_share)
             )
@@ -104,28 +116,27 @@ class _Trial:
         self.since += reward.size
         self.executed += result.executed_rows
         self.updates += result.updated
-        self.expected.append(result.screening.expected_rate)
-        self.realised.append(result.screening.realised_rate)
+        self.expected.append(screening.expected_rate)
+        self.realised.append(screening.realised_rate)
 
-    def _update(self, step: int, x: Any, labels: Any) -> tuple[StepResult, Any]:
-        settings, dtype = self.settings, self.settings.dtype
-        policy = self.learner.forward(x)
+    def _update(self, step: int, observations: Any, labels: Any) -> tuple[StepResult, Any]:
+        """Act, be rewarded, learn. The environment is NumPy: actions go out, advantages come in."""
+        settings, dtype, backend = self.settings, self.settings.dtype, self.backend
+        policy = self.learner.forward(observations)
         draws = uniforms(self.seed, Purpose.ACTIONS, step, labels.shape, dtype)
-        actions = sample_actions(policy.probabilities, draws)
-        reward = environment.rewards(actions, labels, dtype)
+        chosen = self.learner.sample(policy, backend.array(draws))
+        reward = environment.rewards(backend.to_numpy(chosen), labels, dtype)
         if self.method == "ce":
-            actions, advantages = labels, np.ones_like(reward)
+            chosen, advantages = backend.array(labels), np.ones_like(reward)
         else:
-            advantages = reward - environment.baseline(
-                settings, reward, policy.probabilities, labels
-            )
+            advantages = reward - self._baseline(policy, reward, labels)
         gate_draws = None
         if self.gate.needs_uniforms:
-            gate_draws = uniforms(self.seed, Purpose.GATE, step, labels.shape, dtype)
+            gate_draws = backend.array(uniforms(self.seed, Purpose.GATE, step, labels.shape, dtype))
         result = self.learner.update(
             policy,
-            actions,
-            advantages,
+            chosen,
+            backend.array(advantages),
             self.gate,
             normalizer=settings.normalizer,
             uniforms=gate_draws,
@@ -134,9 +145,15 @@ class _Trial:
         self.history = result.screening.history
         return result, reward
 
+    def _baseline(self, policy: Any, reward: Any, labels: Any) -> Any:
+        if self.settings.baseline == "expected":
+            return self.backend.to_numpy(self.learner.confidence(policy))
+        probabilities = np.exp(self.backend.to_numpy(policy.log_probabilities))
+        return environment.baseline(self.settings, reward, probabilities, labels)
+
     def log(self, step: int, bandit: Bandit) -> dict[str, Any]:
         """Return a row of the curve, and begin the next online window."""
-        logits, _ = self.learner.model.forward(self.learner.parameters, bandit.x_test)
+        logits = self.backend.to_numpy(self.learner.logits(self.backend.array(bandit.x_test)))
         wrong = np.mean(np.argmax(logits, axis=-1) != bandit.y_test)
         row = {
             "step": step,
