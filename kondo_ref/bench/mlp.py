@@ -8,7 +8,7 @@ not keep what it keeps later.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from kondo_ref.models.mlp import MLP
 from kondo_ref.optim import Adam
 from kondo_ref.randomness import Purpose, uniforms
 from kondo_ref.step import Learner, TrainingState
-from kondo_ref.tasks.mnist import data
-from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
+
+if TYPE_CHECKING:
+    from kondo_ref.tasks.mnist.environment import Bandit
 
 WARM_UP_STEPS = 300
 LEAST_CALLS = 7
@@ -62,6 +63,9 @@ def time_batch(
         ``batch``, and ``variants``: by name the median CPU ``seconds``, the number of ``calls``
         and the mean of the ``rows`` that entered a backward.
     """
+    from kondo_ref.tasks.mnist import data
+    from kondo_ref.tasks.mnist.environment import Bandit
+
     checks.count("batch", batch, 1)
     checks.one_of("dtype", dtype, ("float32", "float64"))
     bandit = Bandit.of(data.load("embedded"), dtype)
@@ -94,9 +98,9 @@ class Batch:
         return (actions == self.labels).astype(self.x.dtype)
 
 
-def warm_state(bandit: Bandit, rate: float, dtype: str) -> TrainingState:
+def warm_state(bandit: "Bandit", rate: float, dtype: str) -> TrainingState:
     """Return the state after `WARM_UP_STEPS` gated steps on MNIST with the NumPy backend."""
-    model = MLP((bandit.x_train.shape[1], *HIDDEN, ACTIONS))
+    model = MLP((bandit.x_train.shape[1], *HIDDEN, int(bandit.y_train.max()) + 1))
     learner = Learner(TrainingState(model, model.initialize(0, dtype), Adam(LEARNING_RATE)))
     gate = Gate.named("kondo-top-k", rate=rate)
     batches = bandit.batches(0, 100)
