@@ -9,7 +9,7 @@ import os
 import sys
 
 import kondo_ref
-from kondo_ref.cli import bench, run, vectors
+from kondo_ref.cli import backends, bench, run, vectors
 
 BLAS_THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"kondo-ref {kondo_ref.__version__}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, vectors, bench):
+    for module in (run, vectors, backends, bench):
         module.add_parser(subparsers)
     return root
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kondo_ref.ratio import LIMIT, error_ratio
 from kondo_ref.vectors.load import FIELDS, PUBLISHED, Case, load_vectors
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 REPORT_SCHEMA = "kondo-ref/vectors-report/1"
-LIMIT = 32.0
 
 
 def check_vectors(path: str | Path, backend: Any) -> dict[str, Any]:
@@ -97,26 +96,3 @@ def case_ratios(case: Case, backend: Any) -> dict[str, float]:
     if not np.array_equal(weight, wanted):
         ratios["weight"] = math.inf
     return ratios
-
-
-def error_ratio(actual: Any, expected: NDArray[np.float64] | None) -> float:
-    """Return norm(actual - expected) / (eps * norm(expected)), eps of float64.
-
-    Infinity where the two cannot be compared: another shape, one of them None, a value that is not
-    a finite real number, or an expected zero that is not met exactly.
-    """
-    if actual is None or expected is None:
-        return 0.0 if actual is expected else math.inf
-    values = np.asarray(actual)
-    if values.dtype.kind not in "biuf" or values.shape != expected.shape:
-        return math.inf
-    if not expected.any():
-        return math.inf if values.any() else 0.0
-    # Scaled by a power of two that brings the largest expected value near 1: this rounds nothing,
-    # and no square that matters in a norm can overflow or underflow afterwards.
-    exponent = -int(np.frexp(np.max(np.abs(expected)))[1])
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled = np.ldexp(expected, exponent)
-        error = np.linalg.norm(np.ldexp(values.astype(np.float64), exponent) - scaled)
-        ratio = float(error / (np.finfo(np.float64).eps * np.linalg.norm(scaled)))
-    return ratio if math.isfinite(ratio) else math.inf

@@ -1,0 +1,197 @@
+"""The batches that backends are compared on, and the trace of one step on any backend.
+
+A case is a gate with its normaliser, mask and optimizer; a batch of it is a function of the seed
+and the step. A trace holds every tensor of one step as NumPy arrays, by name.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from kondo_ref.backend import Backend
+from kondo_ref.gate import Gate
+from kondo_ref.models.mlp import MLP
+from kondo_ref.optim import SGD, Adam, Optimizer
+from kondo_ref.parameters import Parameters
+from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
+from kondo_ref.randomness import Purpose, uniforms
+from kondo_ref.step import TrainingState
+
+SIZES = (9, 8, 7, 5)
+ROWS = 24
+
+
+@dataclass(frozen=True)
+class Case:
+    """A gate, and how its step is made.
+
+    Parameters
+    ----------
+    id : str
+    gate : Gate
+    normalizer : str
+    masked : bool
+        Whether a part of the batch is invalid.
+    optimizer : str
+        sgd or adam.
+    """
+
+    id: str
+    gate: Gate
+    normalizer: str = "decisions"
+    masked: bool = False
+    optimizer: str = "adam"
+
+
+CASES = (
+    Case("pg", Gate.named("pg"), optimizer="sgd"),
+    Case("dg", Gate.named("dg")),
+    Case("dg-cold-masked", Gate(price=Fixed(0.1), temperature=0.1), masked=True),
+    Case("kondo-fixed", Gate.named("kondo", price=Fixed(0.2), temperature=0.5)),
+    Case("kondo-quantile-masked", Gate.named("kondo", rate=0.3, temperature=0.3), masked=True),
+    Case("kondo-calibrated", Gate.named("kondo", price=Calibrated(0.25), temperature=0.2)),
+    Case("kondo-rolling", Gate.named("kondo", price=Rolling(0.3, 16, 4), temperature=0.2)),
+    Case("quantile-hard-masked", Gate(price=Quantile(0.2), temperature=0.0), masked=True),
+    Case("zero-price", Gate.named("zero-price")),
+    Case("top-k", Gate.named("kondo-top-k", rate=0.1)),
+    Case("top-k-masked-kept", Gate.named("kondo-top-k", rate=0.2), "kept", masked=True),
+    Case("top-k-one", Gate.named("kondo-top-k", rate=0.01), "none", optimizer="sgd"),
+    Case("top-k-everything", Gate.named("kondo-top-k", rate=1.0)),
+    Case("additive", Gate(signal="additive", alpha=0.3, draw="top_k", price=None, rate=0.2)),
+    Case("advantage", Gate(signal="advantage", price=Fixed(0.1), temperature=0.3), "kept"),
+    Case("abs-advantage", Gate(signal="abs_advantage", draw="top_k", price=None, rate=0.2)),
+    Case("surprisal", Gate(signal="surprisal", price=Quantile(0.4), temperature=0.5), "none"),
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What goes into one step, as NumPy arrays of one dtype."""
+
+    observations: NDArray[Any]
+    rewards: NDArray[Any]
+    action_uniforms: NDArray[Any]
+    gate_uniforms: NDArray[Any]
+    mask: NDArray[np.bool_] | None
+
+    def astype(self, dtype: DTypeLike) -> "Batch":
+        """Return the same numbers in another dtype."""
+        return Batch(
+            self.observations.astype(dtype),
+            self.rewards.astype(dtype),
+            self.action_uniforms.astype(dtype),
+            self.gate_uniforms.astype(dtype),
+            self.mask,
+        )
+
+
+def make_batch(case: Case, seed: int, step: int) -> Batch:
+    """Return the batch of a case at a step, in numbers that float32 holds exactly."""
+
+    def draw(purpose: int, *shape: int) -> NDArray[Any]:
+        return uniforms(seed, purpose, step, shape, np.float32)
+
+    mask = draw(64, ROWS) < 0.7 if case.masked else None
+    return Batch(
+        2 * draw(65, ROWS, SIZES[0]) - 1,
+        2 * draw(66, ROWS) - 0.5,
+        draw(Purpose.ACTIONS, ROWS),
+        draw(Purpose.GATE, ROWS),
+        mask,
+    )
+
+
+def start_state(case: Case, seed: int) -> TrainingState:
+    """Return the state from which a case starts, in numbers that float32 holds exactly."""
+    model = MLP(SIZES)
+    parameters = model.initialize(seed, np.float32)
+    flat = parameters.flat
+    flat += 0.5 * (uniforms(seed, 67, 0, flat.shape, np.float32) - np.float32(0.5))
+    optimizer: Optimizer = Adam(1e-2) if case.optimizer == "adam" else SGD(0.1)
+    return TrainingState(model, parameters, optimizer)
+
+
+def cast_state(state: TrainingState, dtype: DTypeLike) -> TrainingState:
+    """Return a state with parameters and moments in another dtype."""
+    optimizer = state.copy().optimizer
+    for name in ("first", "second"):
+        moment = getattr(optimizer, name, None)
+        if moment is not None:
+            setattr(optimizer, name, moment.astype(dtype))
+    return TrainingState(state.model, state.parameters.astype(dtype), optimizer)
+
+
+Trace = dict[str, Any]
+
+
+def trace_step(
+    backend: Backend,
+    state: TrainingState,
+    case: Case,
+    batch: Batch,
+    *,
+    actions: NDArray[Any] | None = None,
+    history: NDArray[Any] | None = None,
+) -> Trace:
+    """Run one step on a backend and return everything it gave, as NumPy arrays.
+
+    Parameters
+    ----------
+    backend : Backend
+    state : TrainingState
+    case : Case
+    batch : Batch
+        In the dtype of the state's parameters.
+    actions : (N,) int, optional
+        Use these in place of the sampled ones, so that what follows can be compared although a
+        sampled action differs by rounding.
+    history : (h,) float, optional
+        Of a rolling price.
+
+    Returns
+    -------
+    dict
+        ``state`` and ``history`` after the step, and the tensors by name.
+    """
+    learner = backend.learner(state)
+    out, into = backend.to_numpy, backend.array
+    observations = into(batch.observations)
+    trace: Trace = {"logits": np.array(out(learner.logits(observations)))}
+    policy = learner.forward(observations)
+    trace["log_probabilities"] = np.array(out(policy.log_probabilities))
+    sampled = learner.sample(policy, into(batch.action_uniforms))
+    trace["actions"] = np.array(out(sampled))
+    trace["confidence"] = np.array(out(learner.confidence(policy)))
+    taken = sampled if actions is None else into(actions)
+    result = learner.update(
+        policy,
+        taken,
+        into(batch.rewards),
+        case.gate,
+        normalizer=case.normalizer,
+        uniforms=into(batch.gate_uniforms) if case.gate.draw == "bernoulli" else None,
+        mask=None if batch.mask is None else into(batch.mask),
+        history=None if history is None else into(history),
+    )
+    screening = result.screening.convert(out)
+    for name in ("surprisal", "signal", "price", "keep_probability", "weight"):
+        value = getattr(screening, name)
+        trace[name] = None if value is None else np.array(value)
+    trace["loss"] = float(result.loss)
+    trace["executed_rows"], trace["updated"] = result.executed_rows, result.updated
+    trace["history"] = screening.history
+    after = learner.state()
+    trace["state"] = after
+    trace |= _blocks("gradient", learner.gradient)
+    trace |= _blocks("parameters", after.parameters)
+    for name in ("first", "second"):
+        moment = getattr(after.optimizer, name, None)
+        if moment is not None:
+            trace |= _blocks(name, Parameters.wrap(moment, after.model.shapes))
+    return trace
+
+
+def _blocks(name: str, parameters: Parameters) -> Trace:
+    return {f"{name}/{block}": np.array(view) for block, view in parameters.views.items()}
