@@ -27,6 +27,8 @@ BUILTIN = {
     "numpy:loops": ("kondo_ref.backends.loops_backend:LoopsBackend", None),
 }
 
+PARTS = ("name", "versions", "array", "to_numpy", "policy_gradient", "learner")
+
 
 class Learner(Protocol):
     """A model in training on a backend's arrays; `kondo_ref.step.Learner` defines what each does.
@@ -112,7 +114,7 @@ def backend_names() -> dict[str, str]:
     return registered | {name: target for name, (target, _) in BUILTIN.items()}
 
 
-def load_backend(name: str, **options: Any) -> Backend:
+def load_backend(name: str, *, needs: tuple[str, ...] = PARTS, **options: Any) -> Backend:
     """Return the backend of a name.
 
     Parameters
@@ -120,6 +122,8 @@ def load_backend(name: str, **options: Any) -> Backend:
     name : str
         A built-in name, a name registered under the entry-point group ``kondo_ref.backends``, or
         ``module:object``. A class or function is called with `options`.
+    needs : tuple of str
+        The parts of the protocol that will be used; the golden vectors need `policy_gradient`.
     **options
         Of the backend, as ``device`` of torch.
 
@@ -146,14 +150,11 @@ def load_backend(name: str, **options: Any) -> Backend:
             f"backend: cannot load {name!r} ({error}){_remedy(name, error)}"
         ) from error
     backend = found(**options) if callable(found) else found
-    missing = [part for part in _PARTS if not hasattr(backend, part)]
+    missing = [part for part in needs if not hasattr(backend, part)]
     if missing:
         raise ValueError(f"backend: {name!r} lacks {', '.join(missing)}")
     result: Backend = backend
     return result
-
-
-_PARTS = ("name", "versions", "array", "to_numpy", "policy_gradient", "learner")
 
 
 def _remedy(name: str, error: Exception) -> str:

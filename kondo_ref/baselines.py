@@ -14,12 +14,12 @@ from kondo_ref.checks import BoolArray, FloatArray, IntArray
 
 def zero(rewards: FloatArray) -> FloatArray:
     """Return b = 0, shaped like `rewards`."""
-    return np.zeros_like(rewards)
+    return np.zeros_like(checks.real_array("rewards", rewards))
 
 
 def constant(rewards: FloatArray, value: float) -> FloatArray:
     """Return b = value, shaped like `rewards`."""
-    return np.full_like(rewards, checks.number("value", value))
+    return np.full_like(checks.real_array("rewards", rewards), checks.number("value", value))
 
 
 def batch_mean(rewards: FloatArray, mask: BoolArray | None = None) -> FloatArray:
@@ -30,7 +30,7 @@ def batch_mean(rewards: FloatArray, mask: BoolArray | None = None) -> FloatArray
     rewards : (...) float
     mask : (...) bool, optional
     """
-    valid = _valid(rewards, mask)
+    rewards, valid = _valid(rewards, mask)
     return np.full_like(rewards, rewards[valid].mean())
 
 
@@ -44,7 +44,7 @@ def leave_one_out_mean(rewards: FloatArray, mask: BoolArray | None = None) -> Fl
     ValueError
         Fewer than two valid decisions.
     """
-    valid = _valid(rewards, mask)
+    rewards, valid = _valid(rewards, mask)
     n = int(np.count_nonzero(valid))
     if n < 2:
         raise ValueError(f"rewards: a leave-one-out mean needs two valid decisions, got {n}")
@@ -63,7 +63,7 @@ def group_mean(rewards: FloatArray, groups: IntArray) -> FloatArray:
     groups : (N,) int
         Group of each sample: samples of one prompt have one number.
     """
-    inverse, sizes = _groups(rewards, groups)
+    rewards, inverse, sizes = _groups(rewards, groups)
     means = np.bincount(inverse, weights=rewards) / sizes
     return means[inverse].astype(rewards.dtype)
 
@@ -87,20 +87,23 @@ def group_standardized(
     (N,) float
         Exactly 0 in a group whose rewards are all equal, and in one too small for `ddof`.
     """
-    inverse, sizes = _groups(rewards, groups)
+    rewards, inverse, sizes = _groups(rewards, groups)
     if checks.number("epsilon", epsilon) < 0.0:
         raise ValueError(f"epsilon: expected a number >= 0, got {epsilon}")
     checks.count("ddof", ddof, 0)
     centred = rewards - (np.bincount(inverse, weights=rewards) / sizes)[inverse]
-    squares = np.bincount(inverse, weights=centred * centred)
-    std = np.sqrt(squares / np.maximum(sizes - ddof, 1))
-    low = np.full(sizes.size, np.inf)
-    high = np.full(sizes.size, -np.inf)
+    low, high, reach = (np.full(sizes.size, start) for start in (np.inf, -np.inf, 0.0))
     np.minimum.at(low, inverse, rewards)
     np.maximum.at(high, inverse, rewards)
-    dead = ((low == high) | (sizes <= ddof))[inverse]
-    scale = np.where(dead, 1.0, std[inverse] + epsilon)
-    u: FloatArray = np.where(dead, 0.0, centred / scale)
+    np.maximum.at(reach, inverse, np.abs(centred))
+    dead = (low == high) | (sizes <= ddof)
+    # Scaled by the group's largest deviation, so that no square overflows or vanishes.
+    reach = np.where(dead, 1.0, reach)
+    relative = centred / reach[inverse]
+    squares = np.bincount(inverse, weights=relative * relative)
+    std = np.sqrt(squares / np.maximum(sizes - ddof, 1))
+    scale = np.where(dead, 1.0, std + epsilon / reach)
+    u: FloatArray = np.where(dead[inverse], 0.0, relative / scale[inverse])
     return u.astype(rewards.dtype, copy=False)
 
 
@@ -136,20 +139,21 @@ def oracle_value(probabilities: FloatArray, action_rewards: FloatArray) -> Float
     return b
 
 
-def _valid(rewards: FloatArray, mask: BoolArray | None) -> BoolArray:
-    checks.real_array("rewards", rewards)
-    if rewards.size == 0:
+def _valid(rewards: FloatArray, mask: BoolArray | None) -> tuple[FloatArray, BoolArray]:
+    checked = checks.real_array("rewards", rewards)
+    if checked.size == 0:
         raise ValueError("rewards: expected at least one, got an empty array")
-    valid = checks.mask_array(mask, rewards.shape)
-    return np.ones(rewards.shape, dtype=np.bool_) if valid is None else valid
+    valid = checks.mask_array(mask, checked.shape)
+    return checked, np.ones(checked.shape, dtype=np.bool_) if valid is None else valid
 
 
-def _groups(rewards: FloatArray, groups: IntArray) -> tuple[IntArray, IntArray]:
-    checks.real_array("rewards", rewards)
-    if rewards.ndim != 1 or rewards.size == 0:
-        raise ValueError(f"rewards: expected shape (N,), N >= 1, got {rewards.shape}")
-    if groups.dtype.kind not in "iu":
-        raise TypeError(f"groups: expected integers, got dtype {groups.dtype}")
-    checks.require_shape("groups", groups, rewards.shape)
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    return inverse, sizes
+def _groups(rewards: FloatArray, groups: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
+    checked = checks.real_array("rewards", rewards)
+    if checked.ndim != 1 or checked.size == 0:
+        raise ValueError(f"rewards: expected shape (N,), N >= 1, got {checked.shape}")
+    numbers = checks.any_array("groups", groups)
+    if numbers.dtype.kind not in "iu":
+        raise TypeError(f"groups: expected integers, got dtype {numbers.dtype}")
+    checks.require_shape("groups", numbers, checked.shape)
+    _, inverse, sizes = np.unique(numbers, return_inverse=True, return_counts=True)
+    return checked, inverse, sizes

@@ -1,6 +1,7 @@
 """Checks of what callers hand in: every refusal names the argument, what came, what was expected.
 
-Arrays are never broadcast, cast down or repaired here. The checks stand at the doors (`screen`,
+Arrays are never broadcast or repaired here. Advantages are converted to the dtype of the logits,
+in which a batch is computed; nothing else is. The checks stand at the doors (`screen`,
 `policy_gradient`, the models); the stations behind them trust their arguments.
 """
 
@@ -35,10 +36,7 @@ def real_array(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None)
     ValueError
         A value is not finite; the message has its index. Ragged nesting.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected a rectangular array of numbers ({error})") from None
+    array = any_array(name, values)
     if array.dtype.kind in "iu":
         array = array.astype(np.float64)
     if array.dtype not in FLOAT_DTYPES:
@@ -57,9 +55,29 @@ def real_array(name: str, values: ArrayLike, dtype: np.dtype[Any] | None = None)
     return array
 
 
+def any_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return `values` as an array; ragged nesting is refused by name."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected a plain array, got a masked one; pass mask= instead")
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{name}: expected a rectangular array ({reason})") from None
+
+
+def shown(value: object) -> str:
+    """Return a value for an error message: one line, not endless."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def logits_array(logits: ArrayLike) -> FloatArray:
-    """Return logits as a finite (N, K) or (B, T, K) float array with at least one decision."""
-    array = real_array("logits", logits)
+    """Return logits as a finite, contiguous (N, K) or (B, T, K) array of at least one decision.
+
+    In another memory layout equal rows could be summed in another order, and no longer tie.
+    """
+    array = np.ascontiguousarray(real_array("logits", logits))
     if array.ndim not in (2, 3):
         raise ValueError(f"logits: expected shape (N, K) or (B, T, K), got {array.shape}")
     if array.size == 0:
@@ -71,7 +89,7 @@ def logits_array(logits: ArrayLike) -> FloatArray:
 
 def action_array(actions: ArrayLike, shape: tuple[int, ...], k: int) -> IntArray:
     """Return actions as an integer array of `shape` with values in 0..k-1."""
-    array = np.asarray(actions)
+    array = any_array("actions", actions)
     if array.dtype.kind not in "iu":
         raise TypeError(f"actions: expected integers, got dtype {array.dtype}")
     require_shape("actions", array, shape)
@@ -95,7 +113,7 @@ def mask_array(mask: ArrayLike | None, shape: tuple[int, ...]) -> BoolArray | No
     """Return a boolean mask of valid decisions, or None if every decision is valid."""
     if mask is None:
         return None
-    array = np.asarray(mask)
+    array = any_array("mask", mask)
     if array.dtype != np.bool_:
         raise TypeError(f"mask: expected booleans, got dtype {array.dtype}; pass mask.astype(bool)")
     require_shape("mask", array, shape)
@@ -120,8 +138,11 @@ def number(name: str, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(
         value, int | float | np.integer | np.floating
     ):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    result = float(value)
+        raise TypeError(f"{name}: expected a number, got {shown(value)}")
+    try:
+        result = float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: {shown(value)} is too large for a float") from None
     if np.isnan(result):
         raise ValueError(f"{name}: expected a number, got nan")
     return result
@@ -138,7 +159,7 @@ def rate_number(name: str, value: object) -> float:
 def count(name: str, value: object, least: int) -> int:
     """Return an integer that is at least `least`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
+        raise TypeError(f"{name}: expected an integer, got {shown(value)}")
     if value < least:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
     return int(value)
@@ -146,8 +167,8 @@ def count(name: str, value: object, least: int) -> int:
 
 def one_of(name: str, value: object, names: tuple[str, ...]) -> None:
     """Refuse a word that is not among `names`."""
-    if value not in names:
-        raise ValueError(f"{name}: expected one of {', '.join(names)}; got {value!r}")
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{name}: expected one of {', '.join(names)}; got {shown(value)}")
 
 
 def require_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

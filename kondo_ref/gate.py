@@ -72,15 +72,20 @@ class Gate:
                 f"alpha: needed for the signal additive and only there, "
                 f"got {self.alpha!r} with {self.signal}"
             )
-        if self.alpha is not None and not 0.0 <= checks.number("alpha", self.alpha) <= 1.0:
-            raise ValueError(f"alpha: expected a number in [0, 1], got {self.alpha!r}")
+        if self.alpha is not None:
+            alpha = checks.number("alpha", self.alpha)
+            if not 0.0 <= alpha <= 1.0:
+                raise ValueError(f"alpha: expected a number in [0, 1], got {alpha}")
+            object.__setattr__(self, "alpha", alpha)
 
     def _check_price_and_rate(self) -> None:
         if self.draw == "top_k":
             if self.rate is None:
                 raise ValueError("rate: the draw top_k needs a rate in (0, 1], got None")
             object.__setattr__(self, "rate", checks.rate_number("rate", self.rate))
-            if self.price not in (None, Fixed(0.0)):
+            if self.price is not None and not (
+                isinstance(self.price, Fixed) and self.price.value == 0
+            ):
                 raise ValueError(f"price: the draw top_k has none, got {self.price}")
             object.__setattr__(self, "price", None)
             return
@@ -182,12 +187,22 @@ def keep_probability(
     -------
     (...) float
         In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        A negative temperature.
     """
-    if temperature == 0.0:
-        return (signal > price).astype(signal.dtype)
+    if not temperature >= 0.0:
+        raise ValueError(f"temperature: expected a number >= 0, got {temperature}")
     with np.errstate(over="ignore"):
-        w: FloatArray = expit((signal - price) / temperature)
-    return w
+        if temperature == 0.0:
+            return (signal > price).astype(signal.dtype)
+        # A temperature that is 0 or inf in the signal's dtype still divides in float64.
+        fits = 0.0 < signal.dtype.type(temperature) < np.inf
+        wide = signal if fits else signal.astype(np.float64)
+        w: FloatArray = expit((wide - price) / temperature)
+    return w.astype(signal.dtype, copy=False)
 
 
 def top_k_count(rate: float, valid: int) -> int:

@@ -19,7 +19,7 @@ from kondo_ref.screening import Screening, screen_surprisal
 NORMALIZERS = ("decisions", "kept", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PolicyGradient:
     """The gated estimator of one batch.
 
@@ -86,12 +86,15 @@ def policy_gradient(
     )
     rows = screening.kept
     divisor = normalizer_count(screening, normalizer)
-    dlogits = np.zeros_like(z)
+    dlogits = np.zeros(z.shape, dtype=z.dtype)
     flat = dlogits.reshape(-1, z.shape[-1])
     coefficients = kept_coefficients(screening, divisor)
     kept_log_probabilities = log_probabilities.reshape(flat.shape)[rows]
     flat[rows] = kept_dlogits(kept_log_probabilities, taken.ravel()[rows], coefficients)
-    loss = float(np.sum(coefficients * screening.surprisal.ravel()[rows]))
+    with np.errstate(over="ignore"):
+        loss = float(np.sum(coefficients * screening.surprisal.ravel()[rows]))
+    if not np.isfinite(loss):
+        raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
     return PolicyGradient(loss, dlogits, screening, divisor)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from kondo_ref import checks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameters:
     """Named arrays that are views into one flat array.
 

@@ -152,9 +152,11 @@ def sample_actions(probabilities: FloatArray, uniforms: FloatArray) -> IntArray:
     Raises
     ------
     ValueError
-        The shapes do not belong together.
+        The shapes do not belong together, or a uniform is outside [0, 1).
     """
     checks.require_shape("uniforms", uniforms, probabilities.shape[:-1])
+    if not (uniforms.min() >= 0.0 and uniforms.max() < 1.0):
+        raise ValueError("uniforms: expected numbers in [0, 1)")
     cdf = np.cumsum(probabilities, axis=-1)
     total = cdf[..., -1]
     below_one = 1.0 - float(np.finfo(cdf.dtype).eps)

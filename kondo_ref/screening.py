@@ -40,7 +40,7 @@ class Selectivity:
     zero_advantage_share: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Screening:
     """The stations of one batch, from surprisal to gate.
 
@@ -214,6 +214,8 @@ def screen_surprisal(
     history: ArrayLike | None = None,
 ) -> Screening:
     """Screen a batch whose surprisals (N,) or (B, T) are known; the rest is as in `screen`."""
+    if not isinstance(gate, Gate):
+        raise TypeError(f"gate: expected a Gate, got {checks.shown(gate)}")
     level = checks.real_array("surprisals", surprisals)
     gain = checks.decision_array("advantages", advantages, level.shape, level.dtype)
     valid = checks.mask_array(mask, level.shape)
@@ -226,6 +228,8 @@ def screen_surprisal(
     past = None if history is None else checks.real_array("history", history, level.dtype)
     if past is not None and not isinstance(gate.price, Rolling):
         raise ValueError(f"history: only a rolling price has one, the price is {gate.price}")
+    if past is not None and past.ndim != 1:
+        raise ValueError(f"history: expected shape (h,), got {past.shape}")
 
     price, w, after = _price_and_keep(gate, signal, unit_mask, past)
     drawn = w
@@ -244,22 +248,25 @@ def _unit_signal(
 ) -> tuple[FloatArray, BoolArray | None]:
     """Return the signal and the mask of every unit; sequences by the mean over valid tokens."""
     signal = priority_signal(gate.signal, advantages, surprisals, gate.alpha)
-    finite = np.isfinite(signal)
-    if not finite.all():
-        index = checks.first_index(~finite)
-        raise ValueError(f"signal: {gate.signal} is not finite at index {index} ({signal[index]})")
+    _require_finite(gate.signal, signal)
     if gate.unit == "token":
         return signal, mask
     if signal.ndim != 2:
         raise ValueError(f"gate: the unit sequence needs a (B, T) batch, got shape {signal.shape}")
-    if mask is None:
-        return signal.mean(axis=1), None
-    tokens = mask.sum(axis=1)
-    total = np.where(mask, signal, 0.0).sum(axis=1)
-    unit_mask = tokens > 0
-    return total / np.maximum(tokens, 1).astype(signal.dtype), (
-        None if unit_mask.all() else unit_mask
-    )
+    valid = np.ones(signal.shape, dtype=np.bool_) if mask is None else mask
+    tokens = valid.sum(axis=1)
+    with np.errstate(over="ignore"):
+        total = np.where(valid, signal, 0.0).sum(axis=1)
+    means: FloatArray = total / np.maximum(tokens, 1).astype(signal.dtype)
+    _require_finite(f"mean {gate.signal}", means)
+    return means, None if tokens.all() else tokens > 0
+
+
+def _require_finite(name: str, signal: FloatArray) -> None:
+    finite = np.isfinite(signal)
+    if not finite.all():
+        index = checks.first_index(~finite)
+        raise ValueError(f"signal: {name} is not finite at index {index} ({signal[index]})")
 
 
 def _price_and_keep(

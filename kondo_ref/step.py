@@ -29,7 +29,7 @@ from kondo_ref.screening import Screening, screen_surprisal
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """The policy of a batch, as the forward left it.
 
@@ -38,13 +38,13 @@ class Policy:
     log_probabilities : (N, K) float
     cache : Cache
         In the learner's buffers: valid until its next forward.
-    turn : int
-        Which forward of the learner it is from.
+    turn : object
+        Stands for the forward that it is from.
     """
 
     log_probabilities: FloatArray
     cache: Cache
-    turn: int
+    turn: object
 
     @cached_property
     def probabilities(self) -> FloatArray:
@@ -52,7 +52,7 @@ class Policy:
         return np.exp(self.log_probabilities)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepResult:
     """What one update did.
 
@@ -78,7 +78,7 @@ class StepResult:
         return self.executed_rows / self.screening.valid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingState:
     """All that a training is, between two steps: what a checkpoint holds.
 
@@ -116,7 +116,7 @@ class Learner:
         self.optimizer = start.optimizer
         self.gradient = start.parameters.zeros_like()
         self._buffers: dict[int, tuple[Array, ...]] = {}
-        self._turn = 0
+        self._turn: object = None
 
     def state(self) -> TrainingState:
         """Return a copy of the state of the training."""
@@ -127,7 +127,7 @@ class Learner:
         return self._run(observations)[0]
 
     def forward(self, observations: Array) -> Policy:
-        """Return the policy of a batch of observations (N, D[0]).
+        """Return the policy of a batch of observations (N, D[0]), which it keeps a view of.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class Learner:
         out = self._buffers.get(n)
         if out is None:
             out = self._buffers[n] = self.model.buffers(n, self.parameters.dtype)
-        self._turn += 1
+        self._turn = object()
         return self.model.forward(self.parameters, observations, out)
 
     def sample(self, policy: Policy, uniforms: FloatArray) -> IntArray:
@@ -165,10 +165,8 @@ class Learner:
         history: ArrayLike | None = None,
     ) -> Screening:
         """Return the screening of a batch; arguments and errors as in `update`."""
-        if policy.turn != self._turn:
-            raise ValueError(
-                f"policy: expected that of the last forward ({self._turn}), got {policy.turn}"
-            )
+        if policy.turn is not self._turn:
+            raise ValueError("policy: expected that of this learner's last forward, got another")
         return screen_surprisal(
             surprisal(policy.log_probabilities, actions),
             advantages,
@@ -195,7 +193,7 @@ class Learner:
         Parameters
         ----------
         policy : Policy
-            Of this learner's last forward.
+            Of this learner's last forward; it serves one update.
         actions : (N,) int
         advantages : (N,) float
         gate, normalizer, uniforms, mask, history
@@ -216,6 +214,7 @@ class Learner:
         screening = self.screen(
             policy, actions, advantages, gate, uniforms=uniforms, mask=mask, history=history
         )
+        self._turn = None
         kept = screening.kept
         if kept.size == 0:
             return StepResult(0.0, screening, 0, updated=False)

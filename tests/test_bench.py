@@ -34,7 +34,7 @@ def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--batch", "0"], "batch: expected at least 1, got 0"),
         (["--rate", "2"], "rate: expected a number in (0, 1], got 2.0"),
-        (["--backends", "numpy,none"], "backend: expected one of jax, numba, numpy, torch, or mod"),
+        (["--backends", "numpy,none"], "backend: expected one of jax, numba, numpy"),
         (["--dtype", "int8"], "dtype: expected one of float32, float64; got 'int8'"),
     ],
 )

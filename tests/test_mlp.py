@@ -283,7 +283,10 @@ def test_initialization_is_lecun_normal() -> None:
         ({"kept": np.array([True, False])}, r"kept: expected a \(kept,\) integer array"),
         ({"dlogits": np.zeros((3, 3))}, r"dlogits: expected shape \(2, 3\), got \(3, 3\)"),
         ({"dlogits": np.zeros((2, 3), np.float32)}, r"dlogits: expected dtype float64"),
-        ({"out": MLP((6, 7, 3)).buffers(4, np.float64)}, r"out: expected buffers for 5 rows"),
+        (
+            {"out": MLP((6, 7, 3)).buffers(4, np.float64)},
+            r"out: expected float64 buffers of shapes",
+        ),
         ({"parameters": MLP((6, 8, 3)).initialize(0)}, r"parameters: expected"),
     ],
 )

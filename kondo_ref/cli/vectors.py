@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.backend import load_backend
     from kondo_ref.vectors.check import PUBLISHED, check_vectors
 
-    backend = load_backend(args.backend)
+    backend = load_backend(args.backend, needs=("policy_gradient",))
     reports = [check_vectors(path, backend) for path in args.files or [PUBLISHED]]
     if args.json:
         content = reports[0] if len(reports) == 1 else reports

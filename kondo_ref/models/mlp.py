@@ -19,7 +19,7 @@ from kondo_ref.parameters import Parameters
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cache:
     """What the forward leaves for the backward.
 
@@ -77,7 +77,14 @@ class MLP:
         """Return weights N(0, 1 / inputs) (LeCun normal) and zero biases.
 
         The numbers are drawn in float64 and rounded, so float32 parameters are the rounded ones.
+
+        Raises
+        ------
+        TypeError
+            The dtype is neither float32 nor float64.
         """
+        if np.dtype(dtype) not in checks.FLOAT_DTYPES:
+            raise TypeError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
         parameters = Parameters.zeros(self.shapes, np.float64)
         for layer in range(1, self.layers + 1):
             weight = parameters[f"weight{layer}"]
@@ -117,8 +124,9 @@ class MLP:
         """
         rows = self._observations(parameters, x)
         buffers = self.buffers(rows.shape[0], parameters.dtype) if out is None else out
-        if [b.shape for b in buffers] != [(rows.shape[0], size) for size in self.sizes[1:]]:
-            raise ValueError(f"out: expected buffers for {rows.shape[0]} rows of {self.sizes[1:]}")
+        shapes = [(rows.shape[0], size) for size in self.sizes[1:]]
+        if [b.shape for b in buffers] != shapes or buffers[0].dtype != parameters.dtype:
+            raise ValueError(f"out: expected {parameters.dtype} buffers of shapes {shapes}")
         value = rows
         # What overflows shows in the logits, which every screening checks; no warning besides.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -167,6 +175,8 @@ class MLP:
             not there.
         """
         gradient = parameters.zeros_like() if out is None else out
+        if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
+            raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
         n = cache.x.shape[0]
         _check_kept(kept, n)
         checks.require_shape("dlogits", dlogits, (kept.size, self.sizes[-1]))

@@ -123,7 +123,8 @@ def figure(units: list[dict[str, Any]], path: Path) -> None:
                 at[shown], low[shown], (online + error)[shown], color=f"C{color}", alpha=0.2
             )
     for axis, name in zip(axes, ("forward", "backward"), strict=True):
-        axis.set(xscale="log", yscale="log", xlabel=f"{name} samples")
+        scale = "log" if any(len(line.get_xdata()) for line in axis.lines) else "linear"
+        axis.set(xscale=scale, yscale=scale, xlabel=f"{name} samples")
         axis.grid(visible=True, which="both", alpha=0.2)
     axes[0].set(ylabel="online error", title="what was looked at")
     axes[1].set(title="what was learned from")

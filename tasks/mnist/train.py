@@ -22,10 +22,9 @@ POINTS_A_DECADE = 10
 
 
 def log_points(steps: int) -> list[int]:
-    """Return logarithmic steps, ten a decade, the last one being `steps`."""
-    decades = np.log10(steps)
-    points = np.rint(10.0 ** np.arange(0.0, decades, 1.0 / POINTS_A_DECADE)).astype(int)
-    return sorted({*points.tolist(), steps})
+    """Return logarithmic steps, ten a decade back from `steps`; the last window is a fifth."""
+    decades = np.arange(0.0, np.log10(steps) + 1e-9, 1.0 / POINTS_A_DECADE)
+    return sorted({*np.rint(steps / 10.0**decades).astype(int).tolist(), 1})
 
 
 def train(
@@ -54,7 +53,8 @@ def train(
     Returns
     -------
     dict
-        ``curve``: one row a log point. ``totals``: counts, mean rates, selectivity, times.
+        ``curve``: one row a log point. ``totals``: counts, mean rates over all steps; selectivity
+        and times over every `PROBE_EVERY`-th step.
     """
     settings = Settings.from_dict(values)
     bandit = _bandit(settings.data, data_dir, settings.dtype)

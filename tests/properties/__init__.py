@@ -1,0 +1,21 @@
+"""The laws that `kondo_ref` obeys, one function each, by the station they speak about.
+
+`@holds(argument=strategy, ...)` enters a function into `PROPERTIES`. A property is run against the
+reference by `test_properties.py`, and under mutants that it must kill by `test_mutants.py`.
+Importing this package fills the table.
+"""
+
+from properties import baselines, batch, gate, gradient, policy, price, randomness
+from properties.register import PROPERTIES, Property
+
+__all__ = [
+    "PROPERTIES",
+    "Property",
+    "baselines",
+    "batch",
+    "gate",
+    "gradient",
+    "policy",
+    "price",
+    "randomness",
+]
