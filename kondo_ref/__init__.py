@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kondo_ref.backend import load_backend
     from kondo_ref.delight import log_softmax, priority_signal, surprisal
     from kondo_ref.gate import Gate, keep_probability
     from kondo_ref.gradient import PolicyGradient, policy_gradient
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from kondo_ref.optim import SGD, Adam
     from kondo_ref.parameters import Parameters
     from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
-    from kondo_ref.randomness import sample_actions, uniforms
-    from kondo_ref.screening import Screening, Selectivity, screen
+    from kondo_ref.randomness import Purpose, sample_actions, uniforms
+    from kondo_ref.screening import Screening, Selectivity, screen, screen_surprisal
+    from kondo_ref.step import Learner, StepResult, TrainingState
 
 __version__ = "0.1.0"
 
@@ -39,11 +41,17 @@ _HOME = {
     "Fixed": "price",
     "Quantile": "price",
     "Rolling": "price",
+    "Purpose": "randomness",
     "sample_actions": "randomness",
     "uniforms": "randomness",
     "Screening": "screening",
     "Selectivity": "screening",
     "screen": "screening",
+    "screen_surprisal": "screening",
+    "Learner": "step",
+    "StepResult": "step",
+    "TrainingState": "step",
+    "load_backend": "backend",
 }
 
 __all__ = [
@@ -53,18 +61,24 @@ __all__ = [
     "Calibrated",
     "Fixed",
     "Gate",
+    "Learner",
     "Parameters",
     "PolicyGradient",
+    "Purpose",
     "Quantile",
     "Rolling",
     "Screening",
     "Selectivity",
+    "StepResult",
+    "TrainingState",
     "keep_probability",
+    "load_backend",
     "log_softmax",
     "policy_gradient",
     "priority_signal",
     "sample_actions",
     "screen",
+    "screen_surprisal",
     "surprisal",
     "uniforms",
 ]

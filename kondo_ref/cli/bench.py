@@ -32,9 +32,16 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.backend import load_backend
     from kondo_ref.bench.mlp import time_batch
 
-    backends = [load_backend(name) for name in args.backends.split(",")]
+    names = args.backends.split(",")
+    backends = [load_backend(name) for name in names]
+    masked = None
+    if "torch" in names:
+        from kondo_ref.bench.torch_masked import masked_variants
+
+        masked = masked_variants
     sizes = [
-        time_batch(backends, batch, args.rate, args.dtype, args.seconds) for batch in args.batch
+        time_batch(backends, batch, args.rate, args.dtype, args.seconds, masked)
+        for batch in args.batch
     ]
     rows = [row for size in sizes for row in ratios(size, [b.name for b in backends])]
     if args.json:
@@ -50,51 +57,66 @@ def run(args: argparse.Namespace) -> int:
         print(files.to_json(report))
         return 0
     print("MLP 784-100-100-10, Adam; CPU time as a ratio to the same backend's forward alone\n")
-    head = (
-        "batch",
-        "backend",
-        "kept rows",
-        "forward",
-        "screening",
-        "gated",
-        "rate 1",
-        "gated/rate 1",
-    )
-    print("  ".join(f"{title:>9}" for title in head))
-    for row in rows:
-        cells = (
-            f"{row['batch']:>9}",
-            f"{row['backend']:>9}",
-            f"{row['kept_rows']:>9.1f}",
-            f"{row['forward_seconds'] * 1e6:>6,.0f} us",
-            f"{row['screening_ratio']:>8.2f}x",
-            f"{row['gated_ratio']:>8.2f}x",
-            f"{row['dense_ratio']:>8.2f}x",
-            f"{row['gated_to_dense']:>12.2f}",
+    print(table(rows, COLUMNS))
+    if masked is not None:
+        print(
+            "\nTimes faster than torch with a masked loss, which runs every row backward at any "
+            "rate:\n"
         )
-        print("  ".join(cells))
+        print(table(rows, MASKED_COLUMNS))
     return 0
+
+
+COLUMNS = (
+    ("batch", "batch", "{}"),
+    ("backend", "backend", "{}"),
+    ("kept_rows", "kept rows", "{:.1f}"),
+    ("forward_microseconds", "forward us", "{:,.0f}"),
+    ("screening_ratio", "screening", "{:.2f}"),
+    ("gated_ratio", "gated", "{:.2f}"),
+    ("dense_ratio", "rate 1", "{:.2f}"),
+    ("gated_to_dense", "gated/rate 1", "{:.2f}"),
+)
+MASKED_COLUMNS = (
+    ("batch", "batch", "{}"),
+    ("backend", "backend", "{}"),
+    ("faster_than_masked", "default Adam", "{:.2f}"),
+    ("faster_than_masked_fused", "fused Adam", "{:.2f}"),
+)
 
 
 def ratios(size: dict[str, Any], names: list[str]) -> list[dict[str, Any]]:
     """Return one row a backend: the forward's time, and the other variants over it."""
     rows = []
     for name in names:
-        of = {kind: size["variants"][f"{name} {kind}"] for kind in _KINDS}
-        forward, gated = of["forward"]["seconds"], of["gated"]["seconds"]
-        rows.append(
-            {
-                "batch": size["batch"],
-                "backend": name,
-                "kept_rows": of["gated"]["rows"],
-                "forward_seconds": forward,
-                "screening_ratio": of["screening"]["seconds"] / forward,
-                "gated_ratio": gated / forward,
-                "dense_ratio": of["dense"]["seconds"] / forward,
-                "gated_to_dense": gated / of["dense"]["seconds"],
-            }
-        )
+        of = {
+            kind: size["variants"][f"{name} {kind}"]["seconds"]
+            for kind in ("forward", "screening", "gated", "dense")
+        }
+        row = {
+            "batch": size["batch"],
+            "backend": name,
+            "kept_rows": size["variants"][f"{name} gated"]["rows"],
+            "forward_seconds": of["forward"],
+            "forward_microseconds": of["forward"] * 1e6,
+            "screening_ratio": of["screening"] / of["forward"],
+            "gated_ratio": of["gated"] / of["forward"],
+            "dense_ratio": of["dense"] / of["forward"],
+            "gated_to_dense": of["gated"] / of["dense"],
+        }
+        for key, other in (("", "torch masked"), ("_fused", "torch masked fused")):
+            if other in size["variants"]:
+                row[f"faster_than_masked{key}"] = size["variants"][other]["seconds"] / of["gated"]
+        rows.append(row)
     return rows
 
 
-_KINDS = ("forward", "screening", "gated", "dense")
+def table(rows: list[dict[str, Any]], columns: tuple[tuple[str, str, str], ...]) -> str:
+    """Return some columns of the rows as text."""
+    lines = [[title for _, title, _ in columns]]
+    lines += [[form.format(row[key]) for key, _, form in columns] for row in rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
