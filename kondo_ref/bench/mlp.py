@@ -119,7 +119,24 @@ def backend_variants(
     """Return the variants of one backend, each with a learner of its own."""
     x = backend.array(sample.x)
 
-    def step(name: str, gate: Gate) -> Variant:
+    gated = Gate.named("kondo-top-k", rate=rate)
+    only, screening = backend.learner(state), backend.learner(state)
+    draws = backend.array(sample.uniforms())
+    rewards = sample.rewards(backend.to_numpy(screening.sample(screening.forward(x), draws)))
+
+    def forward() -> int:
+        only.logits(x)
+        return 0
+
+    def screen() -> int:
+        """Sample, price and gate; uniforms and rewards are given, as they are the caller's."""
+        policy = screening.forward(x)
+        actions = screening.sample(policy, draws)
+        advantages = backend.array(rewards - backend.to_numpy(screening.confidence(policy)))
+        screening.screen(policy, actions, advantages, gated)
+        return 0
+
+    def step(gate: Gate) -> Variant:
         learner = backend.learner(state)
 
         def run() -> int:
@@ -127,25 +144,15 @@ def backend_variants(
             actions = learner.sample(policy, backend.array(sample.uniforms()))
             rewards = sample.rewards(backend.to_numpy(actions))
             advantages = backend.array(rewards - backend.to_numpy(learner.confidence(policy)))
-            if name == "screening":
-                learner.screen(policy, actions, advantages, gate)
-                return 0
             return learner.update(policy, actions, advantages, gate).executed_rows
 
         return run
 
-    only = backend.learner(state)
-
-    def forward() -> int:
-        only.logits(x)
-        return 0
-
-    gated = Gate.named("kondo-top-k", rate=rate)
     return {
         f"{backend.name} forward": forward,
-        f"{backend.name} screening": step("screening", gated),
-        f"{backend.name} gated": step("gated", gated),
-        f"{backend.name} dense": step("dense", Gate.named("kondo-top-k", rate=1.0)),
+        f"{backend.name} screening": screen,
+        f"{backend.name} gated": step(gated),
+        f"{backend.name} dense": step(Gate.named("kondo-top-k", rate=1.0)),
     }
 
 
