@@ -145,11 +145,13 @@ def load_backend(name: str, *, needs: tuple[str, ...] = PARTS, **options: Any) -
         )
     try:
         found = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"backend: cannot load {name!r} ({error}){_remedy(name, error)}"
-        ) from error
-    backend = found(**options) if callable(found) else found
+    except Exception as error:  # whatever a module does while it is imported
+        remedy = _remedy(name, error)
+        raise ValueError(f"backend: cannot load {name!r} ({error}){remedy}") from error
+    try:
+        backend = found(**options) if callable(found) else found
+    except Exception as error:
+        raise ValueError(f"backend: {name!r} cannot be made ({error})") from error
     missing = [part for part in needs if not hasattr(backend, part)]
     if missing:
         raise ValueError(f"backend: {name!r} lacks {', '.join(missing)}")

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any, Self
 from kondo_ref import files
 
 SCHEMA = "kondo-ref/run/1"
+LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class RunFolder:
             The run to resume has another configuration.
         """
         digest = configuration_hash(configuration)
+        out = None if out is None else out.expanduser()
         if out is None:
             final = _newest_partial(digest) if resume else _new_name(configuration["task"], digest)
         else:
@@ -75,17 +78,25 @@ class RunFolder:
         folder = cls(final, configuration, digest)
         if resume:
             folder._check_resumable()
+            if not folder.complete:
+                folder._lock()
             return folder
-        if final.exists():
+        if final.exists() or final.is_symlink():
             raise FileExistsError(f"--out: {final} exists; choose another folder")
-        final.parent.mkdir(parents=True, exist_ok=True)
         try:
+            final.parent.mkdir(parents=True, exist_ok=True)
             folder.partial.mkdir()
         except FileExistsError:
+            if not folder.partial.is_dir():
+                raise NotADirectoryError(f"--out: cannot make a folder in {final.parent}") from None
+            folder._refuse_if_running()
             raise FileExistsError(
                 f"--out: {folder.partial} holds an interrupted run; --resume goes on with it, "
-                f"or choose another folder"
+                f"or remove it, or choose another folder"
             ) from None
+        except OSError as error:
+            raise OSError(f"--out: cannot make {folder.partial} ({error.strerror})") from None
+        folder._lock()
         (folder.partial / "units").mkdir()
         files.write_json(
             folder.partial / "configuration.json",
@@ -98,9 +109,23 @@ class RunFolder:
         """Whether the whole run is already there."""
         return (self.final / "result.json").exists()
 
+    def report(self) -> dict[str, Any]:
+        """Return the report of the whole run.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged.
+        """
+        try:
+            report = json.loads((self.final / "result.json").read_text())
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{self.final}: result.json is damaged ({error})") from None
+        return {**report, "folder": str(self.final)}
+
     def finished(self, method: str, seed: int) -> dict[str, Any] | None:
         """Return a finished unit, or None if it is not there or not whole."""
-        path = (self.final if self.complete else self.partial) / "units" / f"{method}-{seed}.json"
+        path = self.partial / "units" / f"{method}-{seed}.json"
         try:
             unit = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -119,13 +144,47 @@ class RunFolder:
 
     def finish(self) -> None:
         """Give the folder its final name."""
+        self.release()
         self.partial.rename(self.final)
+
+    def release(self) -> None:
+        """Let go of an unfinished folder; one without a finished unit is removed."""
+        if not self.partial.is_dir():
+            return
+        if not any((self.partial / "units").glob("*.json")):
+            shutil.rmtree(self.partial)
+            return
+        (self.partial / LOCK).unlink(missing_ok=True)
+
+    def _lock(self) -> None:
+        """Mark the folder as in use by this process; a mark that a dead process left is taken."""
+        self._refuse_if_running()
+        (self.partial / LOCK).unlink(missing_ok=True)
+        try:
+            with (self.partial / LOCK).open("x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            raise FileExistsError(f"--out: {self.partial} is in use by another run") from None
+
+    def _refuse_if_running(self) -> None:
+        try:
+            pid = int((self.partial / LOCK).read_text())
+            os.kill(pid, 0)
+        except (OSError, ValueError):
+            return
+        raise FileExistsError(f"--out: {self.partial} is in use by a run of process {pid}")
 
     def _check_resumable(self) -> None:
         where = self.final if self.complete else self.partial
         try:
             known = json.loads((where / "configuration.json").read_text())
+            if not isinstance(known, dict):
+                raise ValueError("expected an object")
         except (OSError, ValueError):
+            if self.final.is_dir():
+                raise FileNotFoundError(
+                    f"--resume: {self.final} is damaged; remove it and run again"
+                ) from None
             raise FileNotFoundError(
                 f"--resume: no interrupted run at {self.partial}; run without --resume"
             ) from None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kondo_ref.cli import main
+from kondo_ref.tasks.mnist import analysis
 from kondo_ref.tasks.mnist.analysis import summarize
 
 SMALL = ["--steps", "40", "--batch", "50", "--seeds", "2", "--hidden", "8"]
@@ -207,6 +208,18 @@ def test_no_figure_without_matplotlib(tmp_path: Path) -> None:
         (["--rate", "nan"], "rate: expected a number, got nan"),
         (["--price", "0.5"], "--price: has no effect here; it belongs to --methods kondo"),
         (["--methods", "dg", "--rate", ".1"], "--rate: has no effect here"),
+        (
+            ["--methods", "kondo", "--price", ".3", "--rate", ".1"],
+            "--rate: has no effect here; it belongs to --methods kondo-top-k, or kondo without",
+        ),
+        (["--data-dir", "x"], "--data-dir: has no effect here; it belongs to --data full"),
+        (["--learning-rate", "0"], "learning_rate: expected a finite number > 0, got 0.0"),
+        (["--learning-rate", "nan"], "learning_rate: expected a number, got nan"),
+        (["--baseline", "constant", "--baseline-value", "inf"], "baseline_value: expected a fin"),
+        (["--seeds", "99999999999999"], "seeds: expected at most 100000"),
+        (["--hidden", "100000000"], "hidden: expected at most 100000"),
+        (["--backend", "none"], "backend: expected one of jax"),
+        (["--out", "there/../there/file/x"], "--out: cannot make"),
         (["--baseline-value", ".1"], "--baseline-value: has no effect here; it belongs to --base"),
         (["--methods", "kondo", "--temperature", "-1"], "temperature: expected a finite"),
         (["--methods", "kondo", "--price", "cheap"], "price: expected quantile, calibrated"),
@@ -236,6 +249,7 @@ def test_what_cannot_run_is_said_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
     assert main(["run", *options]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -243,6 +257,59 @@ def test_what_cannot_run_is_said_in_one_line(
     assert message in printed.err
     assert printed.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+def test_an_abbreviated_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--seed", "7"])
+    assert stop.value.code == 2
+    assert "unrecognized arguments: --seed" in capsys.readouterr().err
+
+
+def test_a_figure_that_fails_does_not_cost_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no\ncanvas")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(analysis, "figure", broken)
+    assert main(["run", "--steps", "3", "--seeds", "1", "--methods", "dg", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["figures"] == []
+    assert printed.err == "kondo-ref: no figure (no canvas)\n"
+
+
+def test_a_run_that_keeps_nothing_has_a_figure(tmp_path: Path) -> None:
+    nothing = ["--methods", "kondo", "--price", "inf", "--steps", "30", "--seeds", "1", "--json"]
+    report = json.loads(run(*nothing, "--out", "run", cwd=tmp_path).stdout)
+    assert (report["figures"], report["methods"][0]["optimizer_steps"]) == (["figure.png"], 0)
+
+
+def test_a_folder_in_use_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["run", "--steps", "3", "--seeds", "1", "--methods", "dg", "--out", "run"]
+    assert main(options) == 0
+    (tmp_path / "run" / "result.json").unlink()
+    assert main([*options, "--resume"]) == 2
+    assert "run is damaged; remove it and run again" in capsys.readouterr().err
+    (tmp_path / "run").rename(tmp_path / "run.partial")
+    (tmp_path / "run.partial" / "lock").write_text(str(os.getpid()))
+    for more in ([], ["--resume"]):
+        assert main([*options, *more]) == 2
+        assert f"is in use by a run of process {os.getpid()}" in capsys.readouterr().err
+    (tmp_path / "run.partial" / "lock").write_text("999999999")
+    assert main([*options, "--resume"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_output_that_cannot_show_a_sign_still_shows_the_table(tmp_path: Path) -> None:
+    options = ["--steps", "3", "--seeds", "2", "--methods", "dg"]
+    done = run(*options, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "? " in done.stdout
 
 
 def unit(method: str, errors: list[float], executed: int = 100) -> dict[str, Any]:

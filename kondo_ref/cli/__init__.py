@@ -5,8 +5,10 @@ standard error.
 """
 
 import argparse
+import io
 import os
 import sys
+from pathlib import Path
 
 import kondo_ref
 from kondo_ref.cli import backends, bench, run, vectors
@@ -25,14 +27,20 @@ def main(argv: list[str] | None = None) -> int:
     # variables count only before NumPy is loaded.
     for variable in BLAS_THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    # Somebody's own backend is often a file in the folder they stand in.
+    sys.path.append(str(Path.cwd()))
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         print(f"kondo-ref: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
@@ -47,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         prog="kondo-ref",
         description="The reference for the Delightful Policy Gradient and the Kondo gate.",
         epilog="Exit codes: 0 holds, 1 does not hold, 2 could not run.",
+        allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"kondo-ref {kondo_ref.__version__}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)

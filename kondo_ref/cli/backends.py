@@ -1,6 +1,7 @@
 """``kondo-ref backends``: what is installed, and whether a backend means the same."""
 
 import argparse
+import contextlib
 import sys
 from typing import Any
 
@@ -9,6 +10,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     p = subparsers.add_parser(
         "backends",
+        allow_abbrev=False,
         help="list the backends, or run the conformance suite over them",
         description=(
             "Without an action: list the backends with versions, BLAS and threads; a missing one "
@@ -20,6 +22,7 @@ def add_parser(subparsers: Any) -> None:
     actions = p.add_subparsers(metavar="ACTION")
     check = actions.add_parser(
         "check",
+        allow_abbrev=False,
         help="run the conformance suite over backends",
         description=(
             "Compare every tensor of a training step with the reference in float64, and check "
@@ -91,7 +94,9 @@ def check_backends(args: argparse.Namespace) -> int:
         backends = [found for found in installed().values() if not isinstance(found, str)]
     reports = []
     for backend in backends:
-        with _Line(backend.name, quiet=args.json) as line:
+        # What a backend prints is not the report.
+        quiet = contextlib.redirect_stdout(sys.stderr)
+        with quiet, _Line(backend.name, quiet=args.json) as line:
             report = check_backend(backend, seed=args.seed, steps=args.steps, progress=line.show)
         reports.append({**report, "environment": runs.environment()})
         if not args.json:

@@ -8,6 +8,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     p = subparsers.add_parser(
         "bench",
+        allow_abbrev=False,
         help="time a gated step against the forward pass alone",
         description=(
             "Time the gated training step of the MNIST network, at the given rate and at rate 1, "
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.backend import load_backend
     from kondo_ref.bench.mlp import time_batch
 
+    if not 0.0 < args.seconds <= 3600.0:
+        raise ValueError(f"--seconds: expected a number in (0, 3600], got {args.seconds}")
     names = args.backends.split(",")
     backends = [load_backend(name) for name in names]
     masked = None

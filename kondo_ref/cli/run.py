@@ -36,10 +36,10 @@ def add_parser(subparsers: Any) -> None:
         description=(
             "Train PG, DG and the Kondo gate side by side on a task. Prints one table and writes "
             "a folder with tidy CSV, JSON and a figure. Without options: embedded MNIST, "
-            "pg, dg and kondo-top-k at 3 %%, three seeds, under a minute on two cores."
+            "pg, dg and kondo-top-k at 3 %, three seeds, under a minute on two cores."
         ),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
     p.add_argument("task", nargs="?", metavar="TASK", help=f"one of {', '.join(TASKS)}")
     p.add_argument("--task", dest="task_option", metavar="TASK", help="the same, as an option")
@@ -87,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.runs import RunFolder
     from kondo_ref.tasks.mnist import data
     from kondo_ref.tasks.mnist.settings import Settings
-    from kondo_ref.tasks.mnist.train import train
 
     _check_task(args)
     given = {name: getattr(args, name) for name in SETTINGS if hasattr(args, name)}
@@ -97,12 +96,36 @@ def run(args: argparse.Namespace) -> int:
     _check_used(given, settings)
     processes = workers.default_workers() if args.workers is None else args.workers
     checks.count("workers", processes, 1)
+    if args.data_dir is not None and settings.data != "full":
+        raise ValueError("--data-dir: has no effect here; it belongs to --data full")
     settings.check_data(len(data.load(settings.data, args.data_dir).y_train))
 
     values = settings.to_dict()
     versions = load_backend(args.backend).versions()
     configuration = {"task": "mnist", "backend": args.backend, **values}
     folder = RunFolder.open(args.out, configuration, resume=args.resume)
+    if folder.complete:
+        report = folder.report()
+    else:
+        try:
+            units = _run_units(folder, settings, args, processes)
+            report = _write(folder, units, versions)
+        finally:
+            folder.release()
+    if args.json:
+        print(files.to_json(report))
+    else:
+        _show(report)
+    return 0
+
+
+def _run_units(
+    folder: "RunFolder", settings: "Settings", args: argparse.Namespace, processes: int
+) -> list[dict[str, Any]]:
+    """Run the units that are missing, and return the results of all."""
+    from kondo_ref import workers
+    from kondo_ref.tasks.mnist.train import train
+
     units = [(m, seed) for seed in range(settings.seeds) for m in settings.methods]
     results = {unit: folder.finished(*unit) for unit in units}
     missing = [unit for unit in units if results[unit] is None]
@@ -116,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             workers.run_units(
                 train,
-                [(values, args.data_dir, args.backend, *unit) for unit in missing],
+                [(settings.to_dict(), args.data_dir, args.backend, *unit) for unit in missing],
                 workers=processes,
                 progress=progress.show,
                 finished=finished,
@@ -126,14 +149,10 @@ def run(args: argparse.Namespace) -> int:
             raise KeyboardInterrupt(
                 f"interrupted; {there} of {len(units)} units are kept in {folder.partial}; "
                 f"go on with --resume --out {folder.final} and the same options"
+                if there
+                else "interrupted before a unit was finished; nothing is kept"
             ) from None
-    whole = [result for unit in units if (result := results[unit]) is not None]
-    report = _write(folder, whole, versions)
-    if args.json:
-        print(files.to_json(report))
-    else:
-        _show(report)
-    return 0
+    return [result for unit in units if (result := results[unit]) is not None]
 
 
 def _check_task(args: argparse.Namespace) -> None:
@@ -149,13 +168,17 @@ def _check_used(given: dict[str, Any], settings: "Settings") -> None:
     users = {
         "price": "kondo" in settings.methods,
         "temperature": "kondo" in settings.methods,
-        "rate": not {"kondo", "kondo-top-k"}.isdisjoint(settings.methods),
+        "rate": "kondo-top-k" in settings.methods
+        or ("kondo" in settings.methods and settings.price_has_rate),
         "baseline_value": settings.baseline == "constant",
     }
     for name, used in users.items():
         if name in given and not used:
             option = "--" + name.replace("_", "-")
-            needed = "--baseline constant" if name == "baseline_value" else "--methods kondo"
+            needed = {
+                "baseline_value": "--baseline constant",
+                "rate": "--methods kondo-top-k, or kondo without a fixed price",
+            }.get(name, "--methods kondo")
             raise ValueError(f"{option}: has no effect here; it belongs to {needed}")
 
 
@@ -163,14 +186,9 @@ def _write(
     folder: "RunFolder", units: list[dict[str, Any]], versions: dict[str, str]
 ) -> dict[str, Any]:
     """Write tables and figure, name the folder, and return the report."""
-    import json
-
     from kondo_ref import files, runs
     from kondo_ref.tasks.mnist import analysis
 
-    if folder.complete:
-        report: dict[str, Any] = json.loads((folder.final / "result.json").read_text())
-        return {**report, "folder": str(folder.final)}
     rows = analysis.summarize(units)
     partial = folder.partial
     files.write_text(
@@ -178,16 +196,15 @@ def _write(
     )
     files.write_text(partial / "summary.csv", runs.csv_text(rows))
     figures = []
+    # A run is not lost for its picture, whatever is wrong with the library that draws it.
     try:
         analysis.figure(units, partial / "figure.png")
         figures.append("figure.png")
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "matplotlib":
-            raise
-        print(
-            'kondo-ref: no figure without matplotlib: python -m pip install "kondo-ref[plots]"',
-            file=sys.stderr,
-        )
+        remedy = 'python -m pip install "kondo-ref[plots]"'
+        print(f"kondo-ref: no figure without {error.name}: {remedy}", file=sys.stderr)
+    except Exception as error:
+        print(f"kondo-ref: no figure ({' '.join(str(error).split())})", file=sys.stderr)
     report = {
         "schema": runs.SCHEMA,
         "hash": folder.digest,
@@ -208,9 +225,10 @@ def _show(report: dict[str, Any]) -> None:
     print(
         f"{settings['task']} ({settings['data']}), {settings['steps']:,} steps of "
         f"{settings['batch']}, baseline {settings['baseline']}; "
-        f"at the last log point, mean ± standard error over {settings['seeds']} seeds\n"
+        f"at the last log point, mean ± standard error over {settings['seeds']} seed(s)\n"
     )
     print(analysis.table(report["methods"]))
+    print(f"\n{analysis.LEGEND}")
     what = "Results and figure" if report["figures"] else "Results"
     print(f"\n{what}: {report['folder']}")
 

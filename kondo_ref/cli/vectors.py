@@ -5,7 +5,9 @@ Files that cannot be read raise ValueError or OSError, which the caller turns in
 """
 
 import argparse
+import contextlib
 import json
+import sys
 from typing import Any
 
 
@@ -15,6 +17,7 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser(
         "check",
+        allow_abbrev=False,
         help="evaluate gate vectors and report the worst test ratio and what fails",
         description="Evaluate gate vectors (schema kondo-ref/gate-vectors/1) and report the worst "
         "test ratio and every failing id, field and flag. Exit codes: 0 every case holds, 1 a case "
@@ -54,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.vectors.check import PUBLISHED, check_vectors
 
     backend = load_backend(args.backend, needs=("policy_gradient",))
-    reports = [check_vectors(path, backend) for path in args.files or [PUBLISHED]]
+    with contextlib.redirect_stdout(sys.stderr):  # what a backend prints is not the report
+        reports = [check_vectors(path, backend) for path in args.files or [PUBLISHED]]
     if args.json:
         content = reports[0] if len(reports) == 1 else reports
         print(json.dumps(content, indent=2, allow_nan=False))

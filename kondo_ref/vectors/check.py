@@ -57,7 +57,7 @@ def check_vectors(path: str | Path, backend: Any) -> dict[str, Any]:
         head = {"id": case.id, "flags": list(case.flags)}
         try:
             ratios = case_ratios(case, backend)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"{type(error).__name__}: {error}"
             failed.append({**head, "field": "error", "ratio": None, "message": message})
             worst = math.inf

@@ -8,6 +8,11 @@ import numpy as np
 
 THRESHOLD = 0.05
 
+LEGEND = (
+    "online: sampled actions while learning; test: the most probable action on held-out images.\n"
+    "A soft gate (dg) weighs every sample and skips none, so its executed rate is 1."
+)
+
 LINES = (
     ("online_error", "online error (1 - mean reward)", "{:.2%}"),
     ("test_error", "test error (greedy)", "{:.2%}"),

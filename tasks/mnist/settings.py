@@ -5,6 +5,7 @@ The published set-up ([K] Fig. 1, by replication): 784-100-100-10 with ReLU, Ada
 60,000 training images.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -12,12 +13,14 @@ from kondo_ref import checks
 from kondo_ref.gate import METHODS as GATED
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.optim import Adam
 from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
 
 METHODS = (*GATED, "ce")
 BASELINES = ("expected", "zero", "constant", "batch-mean", "leave-one-out", "oracle")
 DTYPES = ("float32", "float64")
 DATA = ("embedded", "full")
+LARGEST_COUNT = 100_000
 PRICE_KINDS = {"quantile": Quantile, "calibrated": Calibrated, "rolling": Rolling}
 
 
@@ -82,11 +85,17 @@ class Settings:
             checks.one_of("methods", method, METHODS)
         for name in ("seeds", "steps", "batch"):
             checks.count(name, getattr(self, name), 1)
+        if self.seeds > LARGEST_COUNT:
+            raise ValueError(f"seeds: expected at most {LARGEST_COUNT}, got {self.seeds}")
         for width in self.hidden:
-            checks.count("hidden", width, 1)
+            if checks.count("hidden", width, 1) > LARGEST_COUNT:
+                raise ValueError(f"hidden: expected at most {LARGEST_COUNT}, got {width}")
         checks.rate_number("rate", self.rate)
         checks.one_of("baseline", self.baseline, BASELINES)
-        checks.number("baseline_value", self.baseline_value)
+        if not math.isfinite(checks.number("baseline_value", self.baseline_value)):
+            raise ValueError(f"baseline_value: expected a finite number, got {self.baseline_value}")
+        checks.one_of("baseline", self.baseline, BASELINES)
+        Adam(self.learning_rate)
         checks.one_of("data", self.data, DATA)
         checks.one_of("dtype", self.dtype, DTYPES)
         checks.one_of("normalizer", self.normalizer, NORMALIZERS)
@@ -118,6 +127,11 @@ class Settings:
         if method == "kondo":
             return Gate.named(method, price=self._price(), temperature=self.temperature)
         return Gate.named("pg" if method == "ce" else method)
+
+    @property
+    def price_has_rate(self) -> bool:
+        """Whether the price of kondo aims at a rate."""
+        return self.price in PRICE_KINDS
 
     def _price(self) -> Price:
         if self.price in PRICE_KINDS:
