@@ -104,7 +104,9 @@ def uniforms(
     raise TypeError(f"dtype: expected float32 or float64, got {np.dtype(dtype)}")
 
 
-def normals(seed: int, purpose: int, step: int, shape: tuple[int, ...]) -> FloatArray:
+def normals(
+    seed: int, purpose: int, step: int, shape: tuple[int, ...], *, bound: float = math.inf
+) -> FloatArray:
     """Return standard normals (float64): the inverse CDF at the middles of 2**52 equal intervals.
 
     The middles are exact and lie in the open (0, 1), so no normal is infinite.
@@ -115,15 +117,19 @@ def normals(seed: int, purpose: int, step: int, shape: tuple[int, ...]) -> Float
         Which stream; see `words`.
     shape : tuple of int
         Shape of the result, filled in C order.
+    bound : float
+        > 0. Truncate to (-bound, bound); the variance is below 1 then.
 
     Returns
     -------
     shape float64
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtr, ndtri
 
     raw = words(seed, purpose, step, math.prod(shape))
     middles = (raw >> np.uint64(12)) * 2.0**-52 + 2.0**-53
+    if bound < math.inf:
+        middles = ndtr(-bound) + middles * (ndtr(bound) - ndtr(-bound))
     result: FloatArray = ndtri(middles.reshape(shape))
     return result
 
