@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import truncnorm
 
 import kondo_ref.layers
 import kondo_ref.models.mlp
 from kondo_ref import MLP, Parameters
+from kondo_ref.models.mlp import TRUNCATED_STD
 from kondo_ref.randomness import uniforms
 
 STEP = 1e-30
@@ -253,6 +255,10 @@ def test_parameters_are_views_of_one_buffer() -> None:
         Parameters.wrap(np.zeros(22), parameters.shapes)
 
 
+def test_the_truncated_deviation_is_that_of_scipy() -> None:
+    assert pytest.approx(truncnorm.std(-2, 2), rel=1e-14) == TRUNCATED_STD
+
+
 def test_initialization_is_lecun_normal() -> None:
     model = MLP((784, 100, 100, 10))
     parameters = model.initialize(3, np.float64)
@@ -262,6 +268,7 @@ def test_initialization_is_lecun_normal() -> None:
         weight = parameters[f"weight{layer}"] * np.sqrt(inputs)
         n = weight.size
         # The key is fixed; over keys each of the two bounds fails once in 16,000 (4 sigma).
+        assert np.abs(weight).max() <= 2 / TRUNCATED_STD
         assert abs(weight.mean()) < 4 / np.sqrt(n)
         assert abs(weight.var() - 1) < 4 * np.sqrt(2 / n)
         assert not parameters[f"bias{layer}"].any()

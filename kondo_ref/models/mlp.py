@@ -18,6 +18,9 @@ from kondo_ref.parameters import Parameters
 
 Array = NDArray[Any]
 
+# Standard deviation of a standard normal truncated to (-2, 2): sqrt(1 - 4 pdf(2) / (2 cdf(2) - 1)).
+TRUNCATED_STD = 0.8796256610342398
+
 
 @dataclass(frozen=True, eq=False)
 class Cache:
@@ -74,9 +77,10 @@ class MLP:
         return shapes
 
     def initialize(self, seed: int, dtype: DTypeLike = np.float64) -> Parameters:
-        """Return weights N(0, 1 / inputs) (LeCun normal) and zero biases.
+        """Return LeCun normal weights and zero biases.
 
-        The numbers are drawn in float64 and rounded, so float32 parameters are the rounded ones.
+        As ``lecun_normal`` of JAX: a normal truncated at two standard deviations, then scaled to
+        the variance 1 / inputs. The papers print no initialization. The numbers are drawn in float64 and rounded, so float32 parameters are the rounded ones.
 
         Raises
         ------
@@ -88,8 +92,10 @@ class MLP:
         parameters = Parameters.zeros(self.shapes, np.float64)
         for layer in range(1, self.layers + 1):
             weight = parameters[f"weight{layer}"]
-            draws = randomness.normals(seed, randomness.Purpose.INITIALIZATION, layer, weight.shape)
-            weight[...] = draws / np.sqrt(weight.shape[0])
+            draws = randomness.normals(
+                seed, randomness.Purpose.INITIALIZATION, layer, weight.shape, bound=2.0
+            )
+            weight[...] = draws / (TRUNCATED_STD * np.sqrt(weight.shape[0]))
         return parameters.astype(dtype)
 
     def buffers(self, rows: int, dtype: DTypeLike) -> tuple[Array, ...]:
