@@ -80,7 +80,8 @@ class MLP:
         """Return LeCun normal weights and zero biases.
 
         As ``lecun_normal`` of JAX: a normal truncated at two standard deviations, then scaled to
-        the variance 1 / inputs. The papers print no initialization. The numbers are drawn in float64 and rounded, so float32 parameters are the rounded ones.
+        the variance 1 / inputs. The papers print no initialization. The numbers are drawn in
+        float64 and rounded, so float32 parameters are the rounded ones.
 
         Raises
         ------
