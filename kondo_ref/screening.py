@@ -134,8 +134,8 @@ class Screening:
         n = int(np.count_nonzero(kept))
         if n == 0 and self.target_rate is None:
             return Selectivity(1.0, None, None)
-        rate = self.target_rate
-        k = n if rate is None else top_k_count(rate, self.valid_units)
+        target = self.target_rate
+        k = n if target is None else top_k_count(target, self.valid_units)
         recall = float(np.count_nonzero(kept & _top_units(self.signal, self.unit_mask, k))) / k
         if n == 0:
             return Selectivity(recall, None, None)
@@ -283,9 +283,7 @@ def _price_and_keep(
     if isinstance(gate.price, Rolling):
         prices, after = gate.price.stream(known, history)
         price = np.full(signal.shape, -np.inf, dtype=signal.dtype)
-        price[... if mask is None else mask] = (
-            prices.reshape(signal.shape) if mask is None else prices
-        )
+        price.reshape(-1)[... if mask is None else mask.ravel()] = prices
     else:
         assert gate.price is not None
         price = gate.price.solve(known, gate.temperature)
@@ -297,10 +295,8 @@ def _price_and_keep(
 
 def _top_units(signal: FloatArray, mask: BoolArray | None, k: int) -> BoolArray:
     """Mark the k largest valid signals, ties to the lowest index."""
-    if k == 0:
-        return np.zeros(signal.shape, dtype=np.bool_)
-    if mask is None:
-        return top_k(signal.ravel(), k).reshape(signal.shape)
     chosen = np.zeros(signal.shape, dtype=np.bool_)
-    chosen[mask] = top_k(signal[mask], k)
+    if k > 0:
+        valid = ... if mask is None else mask.ravel()
+        chosen.reshape(-1)[valid] = top_k(signal.ravel()[valid], k)
     return chosen
