@@ -160,8 +160,9 @@ def load_backend(name: str, *, needs: tuple[str, ...] = PARTS, **options: Any) -
 
 
 def _remedy(name: str, error: Exception) -> str:
-    """Return how to install what is missing, if it is the package that the backend stands on."""
+    """Return how to install what is missing, if it is something that the backend stands on."""
     extra = BUILTIN.get(name, ("", None))[1]
-    if extra is None or getattr(error, "name", None) != extra:
+    ours = (getattr(error, "name", None) or "kondo_ref").startswith("kondo_ref")
+    if extra is None or ours or not isinstance(error, ModuleNotFoundError):
         return ""
     return f'; install it: python -m pip install "kondo-ref[{extra}]"'

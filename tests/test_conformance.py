@@ -120,10 +120,13 @@ def test_what_is_no_backend_is_refused(
     assert error.count("\n") == 1
 
 
-def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("package", ["numba", "llvmlite"])
+def test_a_missing_package_is_named_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
     import sys
 
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setitem(sys.modules, package, None)
     for module in [m for m in sys.modules if m.startswith("kondo_ref.backends.numba")]:
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(ValueError, match=r'python -m pip install "kondo-ref\[numba\]"'):
