@@ -58,7 +58,8 @@ def load(path: Path) -> TrainingState:
         Not a checkpoint, or a damaged one; the message says what is wrong.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # From memory, so that no file stays open where the archive is damaged.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(str(arrays["header"]))
         if header["schema"] != SCHEMA:

@@ -50,7 +50,7 @@ def start(optimizer: Any = None, dtype: Any = np.float64, sizes: Any = SIZES) ->
     # Numbers that float32 holds exactly, so that both dtypes start from the same.
     parameters = model.initialize(0, np.float32)
     parameters.flat[...] += uniforms(3, 9, 0, parameters.flat.shape, np.float32) - np.float32(0.5)
-    return TrainingState(model, parameters.astype(dtype), optimizer or Adam(1e-2))
+    return TrainingState(model, parameters.astype(dtype), optimizer or Adam(1e-2, epsilon=1.0))
 
 
 def numbers(step: int, dtype: Any, n: int = N, inputs: int = SIZES[0]) -> dict[str, np.ndarray]:

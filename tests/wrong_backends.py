@@ -99,7 +99,7 @@ def capped_surprisal(log_probabilities: Any, actions: Any) -> Any:
 
 
 def another_epsilon(self: Any, parameters: Any, gradient: Any) -> None:
-    changed = optim.Adam(self.learning_rate, epsilon=1e-7)
+    changed = optim.Adam(self.learning_rate, epsilon=2 * self.epsilon)
     changed.steps, changed.first, changed.second = self.steps, self.first, self.second
     real_adam_step(changed, parameters, gradient)
     self.steps, self.first, self.second = changed.steps, changed.first, changed.second
