@@ -1,12 +1,14 @@
 """The conformance suite: every backend that is here holds, every wrong one is seen."""
 
 import json
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 import pytest
 from wrong_backends import WRONG, failing_checks
 
+import kondo_ref.backend
 from kondo_ref.backend import BUILTIN, load_backend
 from kondo_ref.backends.numpy_backend import NumpyBackend
 from kondo_ref.cli import main
@@ -131,3 +133,11 @@ def test_a_missing_package_is_named_with_its_command(
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(ValueError, match=r'python -m pip install "kondo-ref\[numba\]"'):
         load_backend("numba")
+
+
+def test_a_registered_backend_is_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("attached", f"{__name__}:Attached", "kondo_ref.backends")
+    monkeypatch.setattr(kondo_ref.backend, "entry_points", lambda group: [point])
+    assert kondo_ref.backend.backend_names()["attached"] == f"{__name__}:Attached"
+    assert load_backend("attached").name == "attached"
+    assert load_backend("numpy").name == "numpy"
