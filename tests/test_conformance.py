@@ -137,7 +137,7 @@ def test_a_missing_package_is_named_with_its_command(
 
 def test_a_registered_backend_is_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("attached", f"{__name__}:Attached", "kondo_ref.backends")
-    monkeypatch.setattr(kondo_ref.backend, "entry_points", lambda group: [point])
+    monkeypatch.setattr(kondo_ref.backend, "entry_points", lambda **_: [point])
     assert kondo_ref.backend.backend_names()["attached"] == f"{__name__}:Attached"
     assert load_backend("attached").name == "attached"
     assert load_backend("numpy").name == "numpy"
