@@ -5,14 +5,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kondo_ref import checks
 from kondo_ref.gradient import PolicyGradient, policy_gradient
-from kondo_ref.step import Learner, TrainingState
+from kondo_ref.step import ACTIVATIONS, Learner, TrainingState
 
 
 class NumpyBackend:
-    """The reference arithmetic."""
+    """The reference arithmetic.
+
+    Parameters
+    ----------
+    activations : str
+        cache or recompute, as `kondo_ref.step.Learner` takes it.
+    """
 
     name = "numpy"
+
+    def __init__(self, activations: str = "cache") -> None:
+        checks.one_of("activations", activations, ACTIVATIONS)
+        self._activations = activations
 
     def versions(self) -> dict[str, str]:
         """Return the version of NumPy."""
@@ -32,4 +43,4 @@ class NumpyBackend:
 
     def learner(self, state: TrainingState) -> Learner:
         """Return the reference learner."""
-        return Learner(state)
+        return Learner(state, activations=self._activations)

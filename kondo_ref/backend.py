@@ -44,13 +44,20 @@ class Learner(Protocol):
         """Return a copy of parameters and optimizer, as NumPy arrays, without loss."""
 
     def logits(self, observations: Any) -> Any:
-        """Return the logits (N, K) of a batch (N, D[0]), and nothing to learn from."""
+        """Return the logits of a batch, and nothing to learn from.
+
+        The batch is observations (N, D[0]) for an MLP, tokens (B, T) for a transformer; its logits
+        are (N, K) or (B, T, K).
+        """
 
     def forward(self, observations: Any) -> Any:
-        """Return the policy of a batch; it has `log_probabilities` (N, K)."""
+        """Return the policy of a batch; it has `log_probabilities`, shaped as the logits."""
 
     def sample(self, policy: Any, uniforms: Any) -> Any:
         """Return an action for each decision, by the inverse CDF of `uniforms` (N,)."""
+
+    def generate(self, prompts: Any, uniforms: Any) -> Any:
+        """Return sampled continuations (B, S) of prompts (B, P); of a model of sequences only."""
 
     def confidence(self, policy: Any) -> Any:
         """Return the baseline sum over a of pi(a)^2, (N,)."""

@@ -1,7 +1,7 @@
 """Checkpoints: a training state in one file that every backend reads and writes.
 
-An npz archive without pickled objects: ``header`` is JSON text (schema, sizes of the model,
-optimizer and its settings, steps), ``parameters`` the flat buffer, ``first`` and ``second`` Adam's
+An npz archive without pickled objects: ``header`` is JSON text (schema, kind and settings of the
+model, optimizer and its settings, steps), ``parameters`` the flat buffer, ``first`` and ``second`` Adam's
 moments if it has any. Every number is stored as it is: reading gives back the same bits.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kondo_ref import files
-from kondo_ref.models.mlp import MLP
+from kondo_ref.models.kinds import describe, model_of
 from kondo_ref.optim import SGD, Adam
 from kondo_ref.parameters import Parameters
 from kondo_ref.step import TrainingState
@@ -38,7 +38,7 @@ def save(path: Path, state: TrainingState) -> None:
     moments = {name: settings.pop(name, None) for name in ("first", "second")}
     header = {
         "schema": SCHEMA,
-        "model": {"kind": "mlp", "sizes": list(state.model.sizes)},
+        "model": describe(state.model),
         "optimizer": {"kind": type(optimizer).__name__.lower(), **settings},
     }
     arrays = {name: moment for name, moment in moments.items() if moment is not None}
@@ -72,7 +72,7 @@ def load(path: Path) -> TrainingState:
 
 
 def _state(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainingState:
-    model = MLP(tuple(header["model"]["sizes"]))
+    model = model_of(header["model"])
     parameters = Parameters.wrap(arrays["parameters"], model.shapes)
     settings = dict(header["optimizer"])
     kind = settings.pop("kind")

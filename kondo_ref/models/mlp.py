@@ -37,6 +37,11 @@ class Cache:
     x: Array
     activations: tuple[Array, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the activations, in bytes."""
+        return sum(array.nbytes for array in self.activations)
+
 
 @dataclass(frozen=True)
 class MLP:
@@ -185,7 +190,7 @@ class MLP:
         if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
             raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
         n = cache.x.shape[0]
-        _check_kept(kept, n)
+        check_kept(kept, n)
         checks.require_shape("dlogits", dlogits, (kept.size, self.sizes[-1]))
         if dlogits.dtype != parameters.dtype:
             raise TypeError(f"dlogits: expected dtype {parameters.dtype}, got {dlogits.dtype}")
@@ -220,7 +225,8 @@ class MLP:
         return rows
 
 
-def _check_kept(kept: NDArray[Any], n: int) -> None:
+def check_kept(kept: NDArray[Any], n: int) -> None:
+    """Refuse indices of kept decisions that are not ascending integers in 0..n-1."""
     if kept.ndim != 1 or kept.dtype.kind not in "iu":
         raise TypeError(f"kept: expected a (kept,) integer array, got {kept.dtype} {kept.shape}")
     if kept.size and not (kept[0] >= 0 and kept[-1] < n and (kept[1:] > kept[:-1]).all()):
