@@ -1,12 +1,9 @@
 """Time the gated step of the MNIST network on backends.
 
-Ratios of CPU time from variants that take turns in one process, since absolute times do not hold
-from one run to the next. A turn is `TURN` calls that count, or more for a fast variant, after one
-that fills the caches, as in training they are. The policy is warmed up on real images first: on a
-fresh one a gate does not keep what it keeps later.
+The policy is warmed up on real images first: on a fresh one a gate does not keep what it keeps
+later.
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +11,7 @@ import numpy as np
 
 from kondo_ref import checks
 from kondo_ref.backend import Backend
+from kondo_ref.bench.turns import Variant, take_turns
 from kondo_ref.gate import Gate
 from kondo_ref.models.mlp import MLP
 from kondo_ref.optim import Adam
@@ -24,13 +22,8 @@ if TYPE_CHECKING:
     from kondo_ref.tasks.mnist.environment import Bandit
 
 WARM_UP_STEPS = 300
-LEAST_CALLS = 7
-TURN = 5
-TURN_SECONDS = 0.02
 HIDDEN = (100, 100)
 LEARNING_RATE = 1e-3
-
-Variant = Callable[[], int]
 
 
 def time_batch(
@@ -154,29 +147,4 @@ def backend_variants(
         f"{backend.name} screening": screen,
         f"{backend.name} gated": step(gated),
         f"{backend.name} dense": step(Gate.named("kondo-top-k", rate=1.0)),
-    }
-
-
-def take_turns(variants: dict[str, Variant], seconds: float) -> dict[str, dict[str, float]]:
-    """Time every variant in turn; return median seconds, calls and mean rows of each."""
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    rows: dict[str, list[int]] = {name: [] for name in variants}
-    end = time.monotonic() + seconds * len(variants)
-    while time.monotonic() < end or len(next(iter(times.values()))) < LEAST_CALLS:
-        for name, variant in variants.items():
-            began = time.process_time()
-            variant()
-            calls = int(TURN_SECONDS / max(time.process_time() - began, 1e-6))
-            for _ in range(max(TURN, calls)):
-                began = time.process_time()
-                entered = variant()
-                times[name].append(time.process_time() - began)
-                rows[name].append(entered)
-    return {
-        name: {
-            "seconds": float(np.median(times[name])),
-            "calls": len(times[name]),
-            "rows": float(np.mean(rows[name])),
-        }
-        for name in variants
     }

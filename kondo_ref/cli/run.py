@@ -2,73 +2,65 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kondo_ref.cli.progress import Progress
+from kondo_ref.task import DEFAULT, TASKS, Option, load_task
+
 if TYPE_CHECKING:
     from kondo_ref.runs import RunFolder
-    from kondo_ref.tasks.mnist.settings import Settings
+    from kondo_ref.task import Settings, Task
 
-TASKS = ("mnist",)
-
-SETTINGS = (
-    "seeds",
-    "steps",
-    "batch",
-    "rate",
-    "price",
-    "temperature",
-    "baseline",
-    "baseline_value",
-    "data",
-    "hidden",
-    "learning_rate",
-    "dtype",
-    "normalizer",
-)
+SUMMARY = "train methods side by side on a task and compare them"
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
-    p = subparsers.add_parser(
-        "run",
-        help="train methods side by side on a task and compare them",
-        description=(
-            "Train PG, DG and the Kondo gate side by side on a task. Prints one table and writes "
-            "a folder with tidy CSV, JSON and a figure. Without options: embedded MNIST, "
-            "pg, dg and kondo-top-k at 3 %, three seeds, under a minute on two cores."
+    listed = subparsers.add_parser("run", help=SUMMARY)
+    # The class of a subcommand's parser cannot be chosen, only exchanged.
+    subparsers.choices["run"] = RunParser(prog=listed.prog)
+
+
+class RunParser(argparse.ArgumentParser):
+    """Finds the task among the words first: each task has options of its own."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse the words with the options of the task that they name, or of the default one."""
+        words = list(sys.argv[1:] if args is None else args)
+        for name in dict.fromkeys(word.removeprefix("--task=") for word in words):
+            if name in TASKS:
+                parsed, rest = task_parser(self.prog, name).parse_known_args(words)
+                # It is no task where it is an option's value, as in ``--out mnist``.
+                if name in (parsed.task, parsed.task_option):
+                    return parsed, rest
+        if {"-h", "--help"} & set(words):
+            return task_parser(self.prog, None).parse_known_args(words, namespace)
+        return task_parser(self.prog, DEFAULT).parse_known_args(words, namespace)
+
+
+def task_parser(prog: str, name: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a task's run; None for the help on what all tasks have."""
+    task = None if name is None else load_task(name)
+    p = argparse.ArgumentParser(
+        prog=prog,
+        usage=f"{prog} {name or '[TASK]'} [OPTION]...",
+        description=_all_tasks(prog) if task is None else task.description,
+        formatter_class=(
+            argparse.RawDescriptionHelpFormatter if task is None else argparse.HelpFormatter
         ),
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
     p.add_argument("task", nargs="?", metavar="TASK", help=f"one of {', '.join(TASKS)}")
     p.add_argument("--task", dest="task_option", metavar="TASK", help="the same, as an option")
-    p.add_argument(
-        "--methods",
-        nargs="+",
-        metavar="METHOD",
-        help="of pg, dg, kondo, zero-price, kondo-top-k, ce (default: pg dg kondo-top-k)",
-    )
-    p.add_argument("--rate", type=float, help="target rate of kondo and kondo-top-k (default: .03)")
-    p.add_argument(
-        "--price",
-        help="of kondo: quantile, calibrated, rolling, or a number (default: quantile)",
-    )
-    p.add_argument("--temperature", type=float, help="of kondo (default: 1)")
-    p.add_argument("--steps", type=int, help="training steps (default: 5000)")
-    p.add_argument("--batch", type=int, help="samples a step (default: 100)")
-    p.add_argument("--seeds", type=int, help="number of seeds, from 0 (default: 3)")
-    p.add_argument(
-        "--baseline",
-        help="expected, zero, constant, batch-mean, leave-one-out or oracle (default: expected)",
-    )
-    p.add_argument("--baseline-value", type=float, help="of the constant baseline (default: .5)")
-    p.add_argument("--normalizer", help="decisions, kept or none (default: decisions)")
-    p.add_argument("--hidden", type=int, nargs="*", help="hidden widths (default: 100 100)")
-    p.add_argument("--learning-rate", type=float, help="of Adam (default: .001)")
-    p.add_argument("--dtype", help="float32 or float64 (default: float32)")
-    p.add_argument("--data", help="embedded or full (default: embedded)")
-    p.add_argument("--data-dir", metavar="DIR", help="where the full data set is, as IDX or npz")
+    if task is not None:
+        own = p.add_argument_group(f"options of {name}")
+        for option in task.options:
+            _add_option(own, option)
     p.add_argument(
         "--backend", default="numpy", help="a backend's name, or module:object (default: numpy)"
     )
@@ -77,54 +69,77 @@ def add_parser(subparsers: Any) -> None:
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
     p.set_defaults(run=run, task=None, task_option=None, out=None, resume=False, json=False)
-    p.set_defaults(workers=None, data_dir=None, methods=None)
+    p.set_defaults(workers=None)
+    return p
+
+
+def _all_tasks(prog: str) -> str:
+    tasks = "\n".join(f"  {name:<16}{load_task(name).summary}" for name in TASKS)
+    return (
+        "Train methods side by side on a task. Prints one table and writes a folder with tidy\n"
+        f"CSV, JSON and figures. Without TASK it is {DEFAULT}. All tasks have --methods, --seeds\n"
+        "and --steps.\n\n"
+        f"tasks, with options of their own ({prog} TASK --help):\n{tasks}"
+    )
+
+
+def _add_option(group: Any, option: Option) -> None:
+    chosen = {"type": option.type, "nargs": option.nargs, "metavar": option.metavar}
+    known = {key: value for key, value in chosen.items() if value is not None}
+    group.add_argument(option.flag, dest=option.name, help=option.help.replace("%", "%%"), **known)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the main job; see `add_parser`."""
+    """Run the main job; see `task_parser`."""
     from kondo_ref import checks, files, workers
     from kondo_ref.backend import load_backend
     from kondo_ref.runs import RunFolder
-    from kondo_ref.tasks.mnist import data
-    from kondo_ref.tasks.mnist.settings import Settings
 
-    _check_task(args)
-    given = {name: getattr(args, name) for name in SETTINGS if hasattr(args, name)}
-    if args.methods is not None:
-        given["methods"] = [m for word in args.methods for m in word.split(",") if m]
-    settings = Settings(**given)
-    _check_used(given, settings)
+    name = _task_name(args)
+    task = load_task(name)
+    options = {option.name: option for option in task.options}
+    given = {o: getattr(args, o) for o in options if hasattr(args, o) and not options[o].place}
+    places = {o: getattr(args, o, None) for o in options if options[o].place}
+    if "methods" in given:
+        given["methods"] = [m for word in given["methods"] for m in word.split(",") if m]
+    settings = task.configure(given, places)
     processes = workers.default_workers() if args.workers is None else args.workers
     checks.count("workers", processes, 1)
-    if args.data_dir is not None and settings.data != "full":
-        raise ValueError("--data-dir: has no effect here; it belongs to --data full")
-    settings.check_data(len(data.load(settings.data, args.data_dir).y_train))
 
-    values = settings.to_dict()
     versions = load_backend(args.backend).versions()
-    configuration = {"task": "mnist", "backend": args.backend, **values}
+    configuration = {"task": name, "backend": args.backend, **settings.to_dict()}
     folder = RunFolder.open(args.out, configuration, resume=args.resume)
     if folder.complete:
         report = folder.report()
     else:
         try:
-            units = _run_units(folder, settings, args, processes)
-            report = _write(folder, units, versions)
+            units = _run_units(folder, task, settings, places, args, processes)
+            report = _write(folder, task, units, versions)
         finally:
             folder.release()
     if args.json:
         print(files.to_json(report))
     else:
-        _show(report)
+        _show(report, task)
     return 0
 
 
+def _task_name(args: argparse.Namespace) -> str:
+    if args.task and args.task_option and args.task != args.task_option:
+        raise ValueError(f"--task: {args.task_option} contradicts the task {args.task}")
+    return str(args.task or args.task_option or DEFAULT)
+
+
 def _run_units(
-    folder: "RunFolder", settings: "Settings", args: argparse.Namespace, processes: int
+    folder: "RunFolder",
+    task: "Task",
+    settings: "Settings",
+    places: dict[str, Any],
+    args: argparse.Namespace,
+    processes: int,
 ) -> list[dict[str, Any]]:
     """Run the units that are missing, and return the results of all."""
     from kondo_ref import workers
-    from kondo_ref.tasks.mnist.train import train
 
     units = [(m, seed) for seed in range(settings.seeds) for m in settings.methods]
     results = {unit: folder.finished(*unit) for unit in units}
@@ -135,11 +150,11 @@ def _run_units(
         folder.keep(method, seed, result)
         results[method, seed] = result
 
-    with _Progress(len(missing) * settings.steps, quiet=args.json) as progress:
+    with Progress(len(missing) * settings.steps, quiet=args.json) as progress:
         try:
             workers.run_units(
-                train,
-                [(settings.to_dict(), args.data_dir, args.backend, *unit) for unit in missing],
+                task.train,
+                [(settings.to_dict(), places, args.backend, *unit) for unit in missing],
                 workers=processes,
                 progress=progress.show,
                 finished=finished,
@@ -155,41 +170,13 @@ def _run_units(
     return [result for unit in units if (result := results[unit]) is not None]
 
 
-def _check_task(args: argparse.Namespace) -> None:
-    if args.task and args.task_option and args.task != args.task_option:
-        raise ValueError(f"--task: {args.task_option} contradicts the task {args.task}")
-    task = args.task or args.task_option or TASKS[0]
-    if task not in TASKS:
-        raise ValueError(f"--task: expected one of {', '.join(TASKS)}; got {task!r}")
-
-
-def _check_used(given: dict[str, Any], settings: "Settings") -> None:
-    """Refuse an option that none of the chosen methods looks at."""
-    users = {
-        "price": "kondo" in settings.methods,
-        "temperature": "kondo" in settings.methods,
-        "rate": "kondo-top-k" in settings.methods
-        or ("kondo" in settings.methods and settings.price_has_rate),
-        "baseline_value": settings.baseline == "constant",
-    }
-    for name, used in users.items():
-        if name in given and not used:
-            option = "--" + name.replace("_", "-")
-            needed = {
-                "baseline_value": "--baseline constant",
-                "rate": "--methods kondo-top-k, or kondo without a fixed price",
-            }.get(name, "--methods kondo")
-            raise ValueError(f"{option}: has no effect here; it belongs to {needed}")
-
-
 def _write(
-    folder: "RunFolder", units: list[dict[str, Any]], versions: dict[str, str]
+    folder: "RunFolder", task: "Task", units: list[dict[str, Any]], versions: dict[str, str]
 ) -> dict[str, Any]:
-    """Write tables and figure, name the folder, and return the report."""
+    """Write tables and figures, name the folder, and return the report."""
     from kondo_ref import files, runs
-    from kondo_ref.tasks.mnist import analysis
 
-    rows = analysis.summarize(units)
+    rows = task.analysis.summarize(units)
     partial = folder.partial
     files.write_text(
         partial / "curves.csv", runs.csv_text(point for unit in units for point in unit["curve"])
@@ -198,8 +185,9 @@ def _write(
     figures = []
     # A run is not lost for its picture, whatever is wrong with the library that draws it.
     try:
-        analysis.figure(units, partial / "figure.png")
-        figures.append("figure.png")
+        for name in task.analysis.FIGURES:
+            getattr(task.analysis, name)(units, partial / f"{name}.png")
+            figures.append(f"{name}.png")
     except ModuleNotFoundError as error:
         remedy = 'python -m pip install "kondo-ref[plots]"'
         print(f"kondo-ref: no figure without {error.name}: {remedy}", file=sys.stderr)
@@ -218,43 +206,13 @@ def _write(
     return {**report, "folder": str(folder.final)}
 
 
-def _show(report: dict[str, Any]) -> None:
-    from kondo_ref.tasks.mnist import analysis
-
+def _show(report: dict[str, Any], task: "Task") -> None:
     settings = report["configuration"]
     print(
-        f"{settings['task']} ({settings['data']}), {settings['steps']:,} steps of "
-        f"{settings['batch']}, baseline {settings['baseline']}; "
+        f"{task.analysis.headline(settings)}; "
         f"at the last log point, mean ± standard error over {settings['seeds']} seed(s)\n"
     )
-    print(analysis.table(report["methods"]))
-    print(f"\n{analysis.LEGEND}")
-    what = "Results and figure" if report["figures"] else "Results"
-    print(f"\n{what}: {report['folder']}")
-
-
-class _Progress:
-    """A progress bar of steps; silent when standard error is not a terminal."""
-
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        self.bar = None
-        if quiet or not sys.stderr.isatty() or total == 0:
-            return
-        try:
-            from tqdm import tqdm
-        except ModuleNotFoundError:
-            print("kondo-ref: running; kondo-ref[plots] shows progress", file=sys.stderr)
-            return
-        self.bar = tqdm(total=total, unit="step", unit_scale=True, dynamic_ncols=True)
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def show(self, done: int) -> None:
-        """Show the number of steps done."""
-        if self.bar is not None:
-            self.bar.update(done - self.bar.n)
+    print(task.analysis.table(report["methods"]))
+    print(f"\n{task.analysis.LEGEND}")
+    drawn = {0: "Results", 1: "Results and figure"}
+    print(f"\n{drawn.get(len(report['figures']), 'Results and figures')}: {report['folder']}")

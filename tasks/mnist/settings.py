@@ -6,26 +6,29 @@ The published set-up ([K] Fig. 1, by replication): 784-100-100-10 with ReLU, Ada
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
 
 from kondo_ref import checks
 from kondo_ref.gate import METHODS as GATED
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import NORMALIZERS
 from kondo_ref.optim import Adam
-from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
+from kondo_ref.tasks.settings import (
+    DTYPES,
+    PRICE_KINDS,
+    AsData,
+    check_methods,
+    check_size,
+    price_of,
+)
 
 METHODS = (*GATED, "ce")
 BASELINES = ("expected", "zero", "constant", "batch-mean", "leave-one-out", "oracle")
-DTYPES = ("float32", "float64")
 DATA = ("embedded", "full")
-LARGEST_COUNT = 100_000
-PRICE_KINDS = {"quantile": Quantile, "calibrated": Calibrated, "rolling": Rolling}
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(AsData):
     """What determines the numbers of a run.
 
     Parameters
@@ -79,22 +82,16 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", tuple(self.methods))
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        if not self.methods or len(set(self.methods)) != len(self.methods):
-            raise ValueError(f"methods: expected distinct names, got {self.methods}")
-        for method in self.methods:
-            checks.one_of("methods", method, METHODS)
-        for name in ("seeds", "steps", "batch"):
+        check_methods(self.methods, METHODS)
+        check_size("seeds", self.seeds)
+        for name in ("steps", "batch"):
             checks.count(name, getattr(self, name), 1)
-        if self.seeds > LARGEST_COUNT:
-            raise ValueError(f"seeds: expected at most {LARGEST_COUNT}, got {self.seeds}")
         for width in self.hidden:
-            if checks.count("hidden", width, 1) > LARGEST_COUNT:
-                raise ValueError(f"hidden: expected at most {LARGEST_COUNT}, got {width}")
+            check_size("hidden", width)
         checks.rate_number("rate", self.rate)
         checks.one_of("baseline", self.baseline, BASELINES)
         if not math.isfinite(checks.number("baseline_value", self.baseline_value)):
             raise ValueError(f"baseline_value: expected a finite number, got {self.baseline_value}")
-        checks.one_of("baseline", self.baseline, BASELINES)
         Adam(self.learning_rate)
         checks.one_of("data", self.data, DATA)
         checks.one_of("dtype", self.dtype, DTYPES)
@@ -103,15 +100,6 @@ class Settings:
             self.gate(method)
         if self.baseline == "leave-one-out" and self.batch < 2:
             raise ValueError("batch: a leave-one-out baseline needs at least 2, got 1")
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return the settings that `to_dict` gave."""
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def check_data(self, images: int) -> None:
         """Refuse a batch larger than the training set of `images` images."""
@@ -125,21 +113,11 @@ class Settings:
         if method == "kondo-top-k":
             return Gate.named(method, rate=self.rate)
         if method == "kondo":
-            return Gate.named(method, price=self._price(), temperature=self.temperature)
+            price = price_of(self.price, self.rate)
+            return Gate.named(method, price=price, temperature=self.temperature)
         return Gate.named("pg" if method == "ce" else method)
 
     @property
     def price_has_rate(self) -> bool:
         """Whether the price of kondo aims at a rate."""
         return self.price in PRICE_KINDS
-
-    def _price(self) -> Price:
-        if self.price in PRICE_KINDS:
-            kind: Any = PRICE_KINDS[self.price]
-            price: Price = kind(self.rate)
-            return price
-        try:
-            return Fixed(float(self.price))
-        except ValueError:
-            kinds = ", ".join(PRICE_KINDS)
-            raise ValueError(f"price: expected {kinds} or a number, got {self.price!r}") from None

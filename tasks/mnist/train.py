@@ -1,6 +1,5 @@
 """Train one method with one seed, and keep what the table and the figure are made of."""
 
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -15,21 +14,12 @@ from kondo_ref.step import StepResult, TrainingState
 from kondo_ref.tasks.mnist import data, environment
 from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
 from kondo_ref.tasks.mnist.settings import Settings
-
-PROBE_EVERY = 20
-REPORT_EVERY = 20
-POINTS_A_DECADE = 10
-
-
-def log_points(steps: int) -> list[int]:
-    """Return logarithmic steps, ten a decade back from `steps`; the last window is a fifth."""
-    decades = np.arange(0.0, np.log10(steps) + 1e-9, 1.0 / POINTS_A_DECADE)
-    return sorted({*np.rint(steps / 10.0**decades).astype(int).tolist(), 1})
+from kondo_ref.tasks.tally import PROBE_EVERY, Tally, run_steps
 
 
 def train(
     values: dict[str, Any],
-    data_dir: str | None,
+    places: dict[str, Any],
     backend_name: str,
     method: str,
     seed: int,
@@ -41,8 +31,8 @@ def train(
     ----------
     values : dict
         `Settings.to_dict`.
-    data_dir : str or None
-        Where the full data set is, if not where the loader looks by itself.
+    places : dict
+        ``data_dir``: where the full data set is, None for where the loader looks by itself.
     backend_name : str
         As `load_backend` takes it.
     method : str
@@ -57,7 +47,7 @@ def train(
         and times over every `PROBE_EVERY`-th step.
     """
     settings = Settings.from_dict(values)
-    bandit = _bandit(settings.data, data_dir, settings.dtype)
+    bandit = _bandit(settings.data, places["data_dir"], settings.dtype)
     model = MLP((bandit.x_train.shape[1], *settings.hidden, ACTIONS))
     state = TrainingState(
         model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate)
@@ -65,15 +55,12 @@ def train(
     backend = load_backend(backend_name)
     trial = _Trial(settings, method, seed, backend, backend.learner(state))
     batches = bandit.batches(seed, settings.batch)
-    points = set(log_points(settings.steps))
-    curve = []
-    for step in range(1, settings.steps + 1):
-        trial.step(step, *next(batches))
-        if step in points:
-            curve.append({"method": method, "seed": seed, **trial.log(step, bandit)})
-        if step % REPORT_EVERY == 0:
-            report(REPORT_EVERY)
-    report(settings.steps % REPORT_EVERY)
+    curve = run_steps(
+        settings.steps,
+        lambda step: trial.step(step, *next(batches)),
+        lambda step: {"method": method, "seed": seed, **trial.log(step, bandit)},
+        report,
+    )
     return {"curve": curve, "totals": trial.totals()}
 
 
@@ -90,34 +77,21 @@ class _Trial:
         self.reward = 0.0
         self.since = 0
         self.executed = 0
-        self.updates = 0
-        self.expected: list[float] = []
-        self.realised: list[float] = []
-        self.selectivity: list[tuple[float, float | None, float | None]] = []
-        self.step_times: list[float] = []
-        self.forward_times: list[float] = []
+        self.tally = Tally()
 
     def step(self, step: int, x: Any, labels: Any) -> None:
         observations = self.backend.array(x)
         probe = step % PROBE_EVERY == 0
-        began = time.process_time() if probe else 0.0
-        result, reward = self._update(step, observations, labels)
-        screening = result.screening.convert(self.backend.to_numpy)
+        with self.tally.timed("step", probe=probe):
+            result, reward = self._update(step, observations, labels)
+            screening = result.screening.convert(self.backend.to_numpy)
         if probe:
-            self.step_times.append(time.process_time() - began)
-            began = time.process_time()
-            self.learner.logits(observations)
-            self.forward_times.append(time.process_time() - began)
-            found = screening.selectivity
-            self.selectivity.append(
-                (found.recall, found.negative_share, found.zero_advantage_share)
-            )
+            with self.tally.timed("forward", probe=True):
+                self.learner.logits(observations)
+        self.tally.add(screening, updated=result.updated, probe=probe)
         self.reward += float(reward.sum())
         self.since += reward.size
         self.executed += result.executed_rows
-        self.updates += result.updated
-        self.expected.append(screening.expected_rate)
-        self.realised.append(screening.realised_rate)
 
     def _update(self, step: int, observations: Any, labels: Any) -> tuple[StepResult, Any]:
         """Act, be rewarded, learn. The environment is NumPy: actions go out, advantages come in."""
@@ -167,26 +141,16 @@ class _Trial:
 
     def totals(self) -> dict[str, Any]:
         forward = self.settings.steps * self.settings.batch
-        timed = bool(self.step_times)
         return {
             "forward_samples": forward,
             "backward_samples": self.executed,
-            "optimizer_steps": self.updates,
-            "target_rate": self.gate.target_rate,
-            "expected_rate": float(np.mean(self.expected)),
-            "realised_rate": float(np.mean(self.realised)),
+            "optimizer_steps": self.tally.updates,
+            **self.tally.rates(),
             "executed_rate": self.executed / forward,
-            "recall": _mean([recall for recall, _, _ in self.selectivity]),
-            "negative_share": _mean([negative for _, negative, _ in self.selectivity]),
-            "zero_advantage_share": _mean([zero for _, _, zero in self.selectivity]),
-            "step_seconds": float(np.median(self.step_times)) if timed else None,
-            "forward_seconds": float(np.median(self.forward_times)) if timed else None,
+            **self.tally.shares(),
+            "step_seconds": self.tally.seconds("step"),
+            "forward_seconds": self.tally.seconds("forward"),
         }
-
-
-def _mean(values: list[float | None] | list[float]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 @lru_cache(maxsize=1)
