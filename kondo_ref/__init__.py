@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kondo_ref.gate import Gate, keep_probability
     from kondo_ref.gradient import PolicyGradient, policy_gradient
     from kondo_ref.models.mlp import MLP
+    from kondo_ref.models.transformer import Transformer
     from kondo_ref.optim import SGD, Adam
     from kondo_ref.parameters import Parameters
     from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
@@ -34,6 +35,7 @@ _HOME = {
     "PolicyGradient": "gradient",
     "policy_gradient": "gradient",
     "MLP": "models.mlp",
+    "Transformer": "models.transformer",
     "Adam": "optim",
     "SGD": "optim",
     "Parameters": "parameters",
@@ -71,6 +73,7 @@ __all__ = [
     "Selectivity",
     "StepResult",
     "TrainingState",
+    "Transformer",
     "keep_probability",
     "load_backend",
     "log_softmax",

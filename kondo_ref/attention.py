@@ -37,8 +37,8 @@ def attention_forward(
 
     Notes
     -----
-    Cost a sequence of q queries and k keys: matmul 4 q k D; a score: 1 mul, 2 cmp, 2 add, 1 exp,
-    1 mul; a query and head: 1 div.
+    Cost a sequence of q queries and k keys: matmul 4 q k D; a score, of which there are q k H:
+    1 mul, 1 cmp, 2 add, 1 exp, 1 div.
     """
     context = np.empty_like(query)
     probabilities = []
@@ -80,7 +80,8 @@ def attention_backward(
 
     Notes
     -----
-    Cost a sequence of q queries and k keys: matmul 8 q k D; a score: 3 mul, 2 add.
+    Cost a sequence of q queries and k keys: matmul 8 q k D; a score, of which there are q k H:
+    3 mul, 2 add.
     """
     dquery, dkey, dvalue = out
     scale = dcontext.dtype.type((dcontext.shape[1] // heads) ** -0.5)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: batches with their awkward corners, and every gate there is.
+"""Hypothesis strategies: batches with their awkward corners, every gate there is, transformers.
 
 Logits, advantages and uniforms are dyadic numbers: they are exact in float32 too, a shift or a
 scaling by a power of two rounds nothing, and no probability is a subnormal number. Surprisals and
@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from kondo_ref.delight import SIGNALS
 from kondo_ref.gate import DRAWS, Gate
 from kondo_ref.gradient import NORMALIZERS, PolicyGradient, policy_gradient
+from kondo_ref.models.transformer import Transformer
+from kondo_ref.parameters import Parameters
 from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
+from kondo_ref.randomness import Purpose, normals
 
 FAMILIES = ("moderate", "equal", "nearly deterministic", "huge")
 PRICES = ("fixed", "quantile", "calibrated", "rolling")
@@ -210,3 +213,76 @@ def cases(
     rough = picks(units, (0.0, 0.25, 0.5, LARGEST_UNIFORM))
     normalizer = draw(choice(normalizers))
     return Case(batch, chosen, frozen(draw(fine | rough)), normalizer)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A small transformer, its parameters, and tokens (B, T), -1 past the end of a sequence."""
+
+    model: Transformer
+    seed: int
+    tokens: np.ndarray
+
+    @property
+    def parameters(self) -> Parameters:
+        return generic_parameters(self.model, self.seed)
+
+    @property
+    def valid(self) -> np.ndarray:
+        return self.tokens >= 0
+
+
+@cache
+def generic(seed: int, *shape: int) -> np.ndarray:
+    """Normal numbers with nothing special about them."""
+    return frozen(normals(seed, Purpose.ENVIRONMENT, 0, shape))
+
+
+@cache
+def generic_parameters(model: Transformer, seed: int) -> Parameters:
+    """Parameters of which none is 0 or 1: biases, offsets and gains are drawn too."""
+    parameters = model.initialize(seed)
+    parameters.flat[:] += 0.3 * generic(seed, parameters.flat.size)
+    frozen(parameters.flat)
+    return Parameters.wrap(parameters.flat, model.shapes)
+
+
+@st.composite
+def transformers(draw: st.DrawFn, *, length: int = 5) -> Transformer:
+    """Transformers of up to three blocks; a width of 4 leaves a normalized row three directions."""
+    width = draw(choice((4, 6, 8)))
+    return Transformer(
+        vocabulary=draw(st.integers(1, 5)),
+        actions=draw(st.integers(2, 4)),
+        length=length,
+        width=width,
+        layers=draw(st.integers(1, 3)),
+        heads=draw(choice((1, 2, width // 2))),
+        feed_forward=draw(st.integers(2, 7)),
+        activation=draw(choice(("relu", "gelu"))),
+        biases=draw(st.booleans()),
+        final_norm=draw(st.booleans()),
+    )
+
+
+@st.composite
+def sequences(
+    draw: st.DrawFn, *, most: int = 4, longest: int = 5, ragged: bool | None = None
+) -> Sequences:
+    model = draw(transformers(length=longest))
+    shape = (draw(st.integers(1, most)), draw(st.integers(1, longest)))
+    tokens = draw(whole_numbers(shape, model.vocabulary))
+    if draw(st.booleans()) if ragged is None else ragged:
+        lengths = 1 + draw(whole_numbers(shape[:1], shape[1]))
+        tokens[np.arange(shape[1]) >= lengths[:, None]] = -1
+    return Sequences(model, draw(st.integers(0, 3)), frozen(tokens))
+
+
+@st.composite
+def kept_tokens(draw: st.DrawFn, valid: np.ndarray) -> np.ndarray:
+    """At least one flat index of a valid token, ascending."""
+    chosen = (draw(whole_numbers(valid.shape, 3)) == 1) & valid
+    if not chosen.any():
+        cells = np.flatnonzero(valid)
+        chosen.flat[cells[draw(st.integers(0, cells.size - 1))]] = True
+    return np.flatnonzero(chosen)

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kondo_ref import MLP, SGD, Adam
+from kondo_ref import MLP, SGD, Adam, Gate
 from kondo_ref.backend import BUILTIN, load_backend
 from kondo_ref.checkpoint import load, save
 from kondo_ref.conformance.cases import CASES, cast_state, make_batch, start_state, trace_step
-from kondo_ref.step import TrainingState
+from kondo_ref.models.kinds import describe, model_of, require_mlp
+from kondo_ref.models.transformer import Transformer
+from kondo_ref.randomness import uniforms
+from kondo_ref.step import Learner, TrainingState
 
 DG = CASES[1]
 
@@ -61,6 +64,63 @@ def test_settings_come_back(optimizer: Any, tmp_path: Path) -> None:
     assert_same(load(tmp_path / "state.npz"), state)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Transformer(5, 4, 6, width=8, layers=2, heads=2, feed_forward=6),
+        Transformer(5, 5, 6, 12, 1, 3, 7, activation="gelu", biases=True, final_norm=True),
+    ],
+)
+def test_a_transformer_comes_back_and_goes_on(
+    model: Transformer, dtype: str, tmp_path: Path
+) -> None:
+    start = TrainingState(model, model.initialize(0, dtype), Adam(0.01))
+    subject = Learner(start)
+    step(subject, 0)
+    state = subject.state()
+    save(tmp_path / "state.npz", state)
+    back = load(tmp_path / "state.npz")
+    assert_same(back, state)
+    assert back.parameters.shapes == model.shapes
+    follower = Learner(back)
+    for learner in (subject, follower):
+        step(learner, 1)
+    assert np.array_equal(follower.parameters.flat, subject.parameters.flat)
+    assert not np.array_equal(follower.parameters.flat, state.parameters.flat)
+
+
+def step(learner: Learner, number: int) -> None:
+    tokens = np.floor(5 * uniforms(0, 0, number, (3, 6))).astype(np.int64)
+    actions = np.floor(4 * uniforms(0, 1, number, (3, 6))).astype(np.int64)
+    advantages = 2 * uniforms(0, 2, number, (3, 6)) - 1
+    gate = Gate.named("kondo-top-k", rate=0.3)
+    assert learner.update(learner.forward(tokens), actions, advantages, gate).updated
+
+
+def test_a_transformer_is_described_by_its_settings() -> None:
+    model = Transformer(5, 4, 6, width=8, heads=2, biases=True)
+    described = json.loads(json.dumps(describe(model)))
+    assert described == {
+        "kind": "transformer",
+        "vocabulary": 5,
+        "actions": 4,
+        "length": 6,
+        "width": 8,
+        "layers": 3,
+        "heads": 2,
+        "feed_forward": 128,
+        "activation": "relu",
+        "biases": True,
+        "final_norm": False,
+    }
+    assert model_of(described) == model
+    with pytest.raises(ValueError, match="kind: expected one of mlp, transformer; got 'lstm'"):
+        model_of({"kind": "lstm"})
+    with pytest.raises(TypeError, match="state: the backend x trains an MLP only, got a transf"):
+        require_mlp(model, "x")
+
+
 def write(path: Path, header: Any, **arrays: Any) -> None:
     np.savez(path, header=json.dumps(header), **arrays)
 
@@ -90,6 +150,15 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         "optimizer": lambda: write(path, header(optimizer={"kind": "lion"}), parameters=flat),
         "setting": lambda: write(
             path, header(optimizer={"kind": "sgd", "speed": 1}), parameters=flat
+        ),
+        "kind of model": lambda: write(path, header(model={"kind": "lstm"}), parameters=flat),
+        "setting of a model": lambda: write(
+            path, header(model={"kind": "transformer", "sizes": [3, 2]}), parameters=flat
+        ),
+        "size of a model": lambda: write(
+            path,
+            header(model={"kind": "transformer", "vocabulary": 2, "actions": 2, "length": 0}),
+            parameters=flat,
         ),
         "moment": lambda: write(
             path, header(optimizer=adam), parameters=flat, first=np.zeros(3), second=np.zeros(3)

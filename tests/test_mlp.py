@@ -316,6 +316,11 @@ def test_bad_sizes_are_refused(sizes: tuple[int, ...]) -> None:
         MLP(sizes)
 
 
+def test_parameters_of_another_dtype_are_refused() -> None:
+    with pytest.raises(TypeError, match="dtype: expected float32 or float64, got int64"):
+        MLP((3, 2)).initialize(0, np.int64)
+
+
 def test_sizes_are_integers() -> None:
     with pytest.raises(TypeError, match=r"sizes: expected an integer, got 2\.0"):
         MLP((3, 2.0))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kondo_ref import checks
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.delight import log_softmax
 from kondo_ref.layers import gelu_forward, linear_forward, norm_forward, relu_forward
@@ -60,20 +61,24 @@ def generate(
     Raises
     ------
     TypeError, ValueError
-        Prompts or uniforms of another kind or shape, or more tokens than the model has positions
-        for: P + S - 1 are read.
+        Prompts or uniforms of another kind or shape, more tokens than the model has positions for
+        (P + S - 1 are read), or logits that are not finite (the parameters have diverged).
     """
     if not isinstance(model, Transformer):
         raise TypeError(f"model: expected a Transformer to sample tokens from, got {model!r}")
     prompts, steps = check_rollout(model, prompts, uniforms)
+    draws = np.asarray(uniforms)
     different, which = np.unique(prompts, axis=0, return_inverse=True)
     logits, memory = _start(model, parameters, different, which.ravel(), steps)
     actions = np.empty((len(prompts), steps), np.int64)
     for step in range(steps):
         if step:
             place = prompts.shape[1] + step - 1
-            logits = _extend(model, parameters, memory, actions[:, step - 1], place)
-        actions[:, step] = sample_actions(np.exp(log_softmax(logits)), uniforms[:, step])
+            # What overflows shows in the logits.
+            with np.errstate(over="ignore", invalid="ignore"):
+                logits = _extend(model, parameters, memory, actions[:, step - 1], place)
+        probabilities = np.exp(log_softmax(checks.logits_array(logits)))
+        actions[:, step] = sample_actions(probabilities, draws[:, step])
     return actions
 
 
@@ -84,11 +89,11 @@ def check_rollout(model: Transformer, prompts: Any, uniforms: Any) -> tuple[IntA
             f"model: {model.actions} actions cannot be read back by a vocabulary of "
             f"{model.vocabulary}"
         )
-    grid = np.asarray(prompts)
-    packing = Packing.of(grid, model.vocabulary)
+    packing = Packing.of(prompts, model.vocabulary, "prompts")
     if not packing.whole:
         raise ValueError("prompts: expected prompts of one length, got one that ends early")
-    shape = np.shape(uniforms)
+    grid = np.asarray(prompts)
+    shape = checks.any_array("uniforms", uniforms).shape
     if len(shape) != 2 or shape[0] != grid.shape[0] or shape[1] == 0:
         raise ValueError(f"uniforms: expected shape ({grid.shape[0]}, S), S >= 1, got {shape}")
     if grid.shape[1] + shape[1] - 1 > model.length:
@@ -96,6 +101,7 @@ def check_rollout(model: Transformer, prompts: Any, uniforms: Any) -> tuple[IntA
             f"uniforms: prompts of {grid.shape[1]} and {shape[1]} sampled tokens do not fit into "
             f"the model's length {model.length}"
         )
+    checks.uniform_array(uniforms, shape)
     return grid, shape[1]
 
 

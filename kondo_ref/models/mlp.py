@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kondo_ref import checks, randomness
+from kondo_ref.checks import FloatArray
 from kondo_ref.layers import linear_backward, linear_forward, relu_backward, relu_forward
 from kondo_ref.parameters import Parameters
 
@@ -98,10 +99,7 @@ class MLP:
         parameters = Parameters.zeros(self.shapes, np.float64)
         for layer in range(1, self.layers + 1):
             weight = parameters[f"weight{layer}"]
-            draws = randomness.normals(
-                seed, randomness.Purpose.INITIALIZATION, layer, weight.shape, bound=2.0
-            )
-            weight[...] = draws / (TRUNCATED_STD * np.sqrt(weight.shape[0]))
+            weight[...] = lecun_normal(seed, layer, weight.shape, weight.shape[0])
         return parameters.astype(dtype)
 
     def buffers(self, rows: int, dtype: DTypeLike) -> tuple[Array, ...]:
@@ -186,14 +184,8 @@ class MLP:
             The shapes do not belong together, or `kept` is not ascending or names a row that is
             not there.
         """
-        gradient = parameters.zeros_like() if out is None else out
-        if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
-            raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
         n = cache.x.shape[0]
-        check_kept(kept, n)
-        checks.require_shape("dlogits", dlogits, (kept.size, self.sizes[-1]))
-        if dlogits.dtype != parameters.dtype:
-            raise TypeError(f"dlogits: expected dtype {parameters.dtype}, got {dlogits.dtype}")
+        gradient = prepare_backward(parameters, dlogits, kept, (n, self.sizes[-1]), out)
         if kept.size == 0:
             gradient.flat[...] = 0
             return gradient
@@ -225,12 +217,40 @@ class MLP:
         return rows
 
 
-def check_kept(kept: NDArray[Any], n: int) -> None:
+def lecun_normal(seed: int, stream: int, shape: tuple[int, ...], inputs: int) -> FloatArray:
+    """Return normals of variance 1 / inputs, truncated at two standard deviations."""
+    purpose = randomness.Purpose.INITIALIZATION
+    draws = randomness.normals(seed, purpose, stream, shape, bound=2.0)
+    result: FloatArray = draws / (TRUNCATED_STD * np.sqrt(inputs))
+    return result
+
+
+def prepare_backward(
+    parameters: Parameters,
+    dlogits: Array,
+    kept: NDArray[Any],
+    shape: tuple[int, int],
+    out: Parameters | None,
+) -> Parameters:
+    """Return where the gradient goes; refuse what does not fit a forward of `shape` (N, K)."""
+    gradient = parameters.zeros_like() if out is None else out
+    if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
+        raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
+    check_kept(kept, shape[0])
+    checks.require_shape("dlogits", dlogits, (kept.size, shape[1]))
+    if dlogits.dtype != parameters.dtype:
+        raise TypeError(f"dlogits: expected dtype {parameters.dtype}, got {dlogits.dtype}")
+    return gradient
+
+
+def check_kept(kept: NDArray[Any], n: int, name: str = "kept") -> None:
     """Refuse indices of kept decisions that are not ascending integers in 0..n-1."""
     if kept.ndim != 1 or kept.dtype.kind not in "iu":
-        raise TypeError(f"kept: expected a (kept,) integer array, got {kept.dtype} {kept.shape}")
+        raise TypeError(
+            f"{name}: expected a ({name},) integer array, got {kept.dtype} {kept.shape}"
+        )
     if kept.size and not (kept[0] >= 0 and kept[-1] < n and (kept[1:] > kept[:-1]).all()):
-        raise ValueError(f"kept: expected ascending rows in 0..{n - 1}, got {kept}")
+        raise ValueError(f"{name}: expected ascending rows in 0..{n - 1}, got {kept}")
 
 
 def _refuse_nonfinite(x: Array) -> None:

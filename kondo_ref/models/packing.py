@@ -43,7 +43,7 @@ class Packing:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, tokens: ArrayLike, vocabulary: int) -> "Packing":
+    def of(cls, tokens: ArrayLike, vocabulary: int, name: str = "tokens") -> "Packing":
         """Pack `tokens` (B, T), in 0..vocabulary-1, or -1 past a sequence's end.
 
         Raises
@@ -51,24 +51,24 @@ class Packing:
         TypeError, ValueError
             Not such an array, an empty batch or an empty sequence.
         """
-        grid = checks.any_array("tokens", tokens)
+        grid = checks.any_array(name, tokens)
         if grid.dtype.kind not in "iu":
-            raise TypeError(f"tokens: expected integers, got dtype {grid.dtype}")
+            raise TypeError(f"{name}: expected integers, got dtype {grid.dtype}")
         if grid.ndim != 2 or grid.size == 0:
-            raise ValueError(f"tokens: expected shape (B, T), B and T >= 1, got {grid.shape}")
+            raise ValueError(f"{name}: expected shape (B, T), B and T >= 1, got {grid.shape}")
         there = grid >= 0
         outside = (grid < -1) | (grid >= vocabulary)
         if outside.any():
             index = checks.first_index(outside)
             raise ValueError(
-                f"tokens: {grid[index]} at index {index} is not in 0..{vocabulary - 1}, nor -1"
+                f"{name}: {grid[index]} at index {index} is not in 0..{vocabulary - 1}, nor -1"
             )
         lengths = np.count_nonzero(there, axis=1)
         ragged = there != (np.arange(grid.shape[1]) < lengths[:, None])
         if ragged.any() or not lengths.all():
             index = checks.first_index(ragged | (lengths[:, None] == 0))
             raise ValueError(
-                f"tokens: expected -1 only past the end of a sequence of at least one token, "
+                f"{name}: expected -1 only past the end of a sequence of at least one token, "
                 f"got {grid[index]} at index {index}"
             )
         cells = np.flatnonzero(there)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from kondo_ref import checks, randomness
+from kondo_ref import checks
 from kondo_ref.checks import IntArray
 from kondo_ref.layers import (
     embedding_backward,
@@ -24,49 +24,16 @@ from kondo_ref.layers import (
     norm_backward,
     norm_forward,
 )
-from kondo_ref.models.block import (
-    BlockCache,
-    BlockParameters,
-    BlockShape,
-    block_backward,
-    block_forward,
-)
-from kondo_ref.models.mlp import TRUNCATED_STD, check_kept
+from kondo_ref.models.activations import Cache, prefixes_of
+from kondo_ref.models.block import BlockParameters, BlockShape, block_backward, block_forward
+from kondo_ref.models.mlp import check_kept, lecun_normal, prepare_backward
 from kondo_ref.models.packing import Packing, Prefixes, Spans
 from kondo_ref.parameters import Parameters
 
+__all__ = ["Cache", "Transformer"]
+
 Array = NDArray[Any]
-
 ACTIVATIONS = ("relu", "gelu")
-
-
-@dataclass(frozen=True, eq=False)
-class Cache:
-    """What the forward leaves for the backward.
-
-    Parameters
-    ----------
-    packing : Packing
-    asking : (Q,) int64 or None
-        The rows that went through the whole last block, and have logits; None if all did.
-    blocks : tuple of BlockCache
-    final : tuple of arrays
-        What the final normalization left, (Q, D) and (Q, 1); empty without one.
-    top : (Q, D) float
-        What the head was given.
-    """
-
-    packing: Packing
-    asking: IntArray | None
-    blocks: tuple[BlockCache, ...]
-    final: tuple[Array, ...]
-    top: Array
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the activations, in bytes."""
-        own = sum(array.nbytes for array in (*self.final, self.top))
-        return own + sum(block.nbytes for block in self.blocks)
 
 
 @dataclass(frozen=True)
@@ -129,10 +96,8 @@ class Transformer:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Parameter shapes by name: the embeddings, block1_norm1_gain, ..., the head."""
         d, f = self.width, self.feed_forward
-        shapes: dict[str, tuple[int, ...]] = {
-            "token_embedding": (self.vocabulary, d),
-            "position_embedding": (self.length, d),
-        }
+        shapes: dict[str, tuple[int, ...]] = {"token_embedding": (self.vocabulary, d)}
+        shapes["position_embedding"] = (self.length, d)
 
         def product(name: str, inputs: int, outputs: int) -> None:
             shapes[name] = (inputs, outputs)
@@ -174,11 +139,8 @@ class Transformer:
             if name.endswith("_gain"):
                 view[...] = 1.0
             elif view.ndim == 2:
-                draws = randomness.normals(
-                    seed, randomness.Purpose.INITIALIZATION, index, view.shape, bound=2.0
-                )
                 inputs = self.width if name.endswith("_embedding") else view.shape[0]
-                view[...] = draws / (TRUNCATED_STD * np.sqrt(inputs))
+                view[...] = lecun_normal(seed, index, view.shape, inputs)
         return parameters.astype(dtype)
 
     def forward(
@@ -223,6 +185,7 @@ class Transformer:
         with np.errstate(over="ignore", invalid="ignore"):
             for block in range(1, self.layers + 1):
                 if block == self.layers and asking is not None:
+                    check_kept(asking, packing.rows, "asking")
                     spans = packing.spans(asking)
                 x, cache = block_forward(shape, BlockParameters(parameters, block), x, spans)
                 if keep:
@@ -234,7 +197,7 @@ class Transformer:
                 final = tuple(left)
             logits = linear_forward(x, parameters["head"], parameters.views.get("head_bias"))
         if not keep:
-            final, x = (), x[:0]
+            final, x = (), x[:0].copy()
         return logits, Cache(packing, asking, tuple(blocks), final, x)
 
     def backward(
@@ -270,13 +233,8 @@ class Transformer:
         ValueError
             The shapes do not belong together, `kept` is not ascending, or names no token.
         """
-        gradient = parameters.zeros_like() if out is None else out
-        if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
-            raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
-        check_kept(kept, cache.packing.shape[0] * cache.packing.shape[1])
-        checks.require_shape("dlogits", dlogits, (kept.size, self.actions))
-        if dlogits.dtype != parameters.dtype:
-            raise TypeError(f"dlogits: expected dtype {parameters.dtype}, got {dlogits.dtype}")
+        cells = cache.packing.shape[0] * cache.packing.shape[1]
+        gradient = prepare_backward(parameters, dlogits, kept, (cells, self.actions), out)
         if kept.size == 0:
             gradient.flat[...] = 0
             return gradient
@@ -285,31 +243,11 @@ class Transformer:
 
     def select(self, cache: Cache, kept: IntArray) -> Cache:
         """Return the part of the cache that a backward from the kept tokens needs."""
-        packing, rows = cache.packing, cache.packing.row_of(kept)
-        if not cache.blocks:
-            raise ValueError("cache: it holds no activations; recompute them first")
-        if cache.asking is not None:
-            if not np.array_equal(rows, cache.asking):
-                raise ValueError("kept: expected the tokens that the recomputed forward is of")
-            return cache
-        prefixes = packing.prefixes(rows)
-        if prefixes.queries.size == packing.rows:
-            return cache
-        every = prefixes.rows.size == packing.rows
-        spans = cache.blocks[0].spans if every else Spans(prefixes.offsets)
-        asking = Spans(prefixes.offsets, prefixes.queries, prefixes.counts)
-        below = cache.blocks[:-1]
-        if not every:
-            whole = prefixes.rows
-            below = tuple(b.select(spans, prefixes.sequences, whole, whole) for b in below)
-        last = cache.blocks[-1].select(asking, prefixes.sequences, prefixes.rows, rows)
-        final = tuple(array[rows] for array in cache.final)
-        smaller = packing if every else packing.take(prefixes)
-        return Cache(smaller, prefixes.queries, (*below, last), final, cache.top[rows])
+        return cache.select(kept)
 
     def recompute(self, parameters: Parameters, packing: Packing, kept: IntArray) -> Cache:
-        """Return the same by another forward, on what the kept tokens depend on alone."""
-        prefixes = packing.prefixes(packing.row_of(kept))
+        """Return what `select` does, by another forward of what the kept tokens depend on alone."""
+        prefixes = prefixes_of(packing, kept)
         return self.forward(parameters, packing.take(prefixes), asking=prefixes.queries)[1]
 
     def backward_flop(self, prefixes: Prefixes) -> int:
@@ -317,30 +255,23 @@ class Transformer:
 
         Every weight product has two, one for the weight and one for the input; the attention has
         four for the forward's two. Dense attention: later keys are counted, as they are executed.
+        The formula is that of `flops.transformer`.
 
         Parameters
         ----------
         prefixes : Prefixes
             Of the kept tokens.
         """
-        d, f, rows, kept = self.width, self.feed_forward, prefixes.rows.size, prefixes.queries.size
-        lengths = np.diff(prefixes.offsets)
-        below = 4 * rows * (4 * d * d + 2 * d * f) + 8 * d * int(lengths @ lengths)
-        last = 4 * (rows * 2 * d * d + kept * (2 * d * d + 2 * d * f))
-        last += 8 * d * int(prefixes.counts @ lengths)
-        return (self.layers - 1) * below + last + 4 * kept * d * self.actions
+        from kondo_ref.flops.transformer import Rows, backward_stages
+
+        stages = backward_stages(self, Rows.of(prefixes), again=False)
+        return stages["backward_input"].matmul + stages["backward_weight"].matmul
 
     def _backward(
         self, parameters: Parameters, cache: Cache, dlogits: Array, gradient: Parameters
     ) -> None:
-        dx = linear_backward(
-            dlogits,
-            cache.top,
-            parameters["head"],
-            gradient["head"],
-            gradient.views.get("head_bias"),
-            need_dx=True,
-        )
+        head, dhead, dbias = parameters["head"], gradient["head"], gradient.views.get("head_bias")
+        dx = linear_backward(dlogits, cache.top, head, dhead, dbias, need_dx=True)
         assert dx is not None
         if self.final_norm:
             offset = gradient.views.get("final_norm_offset")
@@ -359,9 +290,9 @@ class Transformer:
         if parameters.shapes != self.shapes:
             raise ValueError(f"parameters: expected {self.shapes}, got {parameters.shapes}")
         packing = tokens if isinstance(tokens, Packing) else Packing.of(tokens, self.vocabulary)
-        if int(packing.positions.max()) >= self.length:
-            raise ValueError(
-                f"tokens: expected at most {self.length} a sequence, "
-                f"got {int(packing.positions.max()) + 1}"
-            )
+        largest, longest = int(packing.tokens.max()), int(packing.positions.max()) + 1
+        if largest >= self.vocabulary:
+            raise ValueError(f"tokens: {largest} is not in 0..{self.vocabulary - 1}")
+        if longest > self.length:
+            raise ValueError(f"tokens: expected at most {self.length} a sequence, got {longest}")
         return packing

@@ -4,6 +4,12 @@ A row that no longer applies, because the function was rewritten, fails its test
 mistake into the new source.
 """
 
-from mutations import inputs, screening, update
+from mutations import inputs, screening, sequences, transformer, update
 
-TABLE: tuple[tuple[str, str, str, str, str], ...] = screening.TABLE + update.TABLE + inputs.TABLE
+TABLE: tuple[tuple[str, str, str, str, str], ...] = (
+    *screening.TABLE,
+    *update.TABLE,
+    *inputs.TABLE,
+    *transformer.TABLE,
+    *sequences.TABLE,
+)

@@ -5,17 +5,35 @@ reference by `test_properties.py`, and under mutants that it must kill by `test_
 Importing this package fills the table.
 """
 
-from properties import baselines, batch, gate, gradient, policy, price, randomness
+from properties import (
+    attention,
+    baselines,
+    batch,
+    decoding,
+    gate,
+    gradient,
+    packing,
+    policy,
+    price,
+    randomness,
+    skipping,
+    transformer,
+)
 from properties.register import PROPERTIES, Property
 
 __all__ = [
     "PROPERTIES",
     "Property",
+    "attention",
     "baselines",
     "batch",
+    "decoding",
     "gate",
     "gradient",
+    "packing",
     "policy",
     "price",
     "randomness",
+    "skipping",
+    "transformer",
 ]
