@@ -23,6 +23,7 @@ BUILTIN = {
     "numba": ("kondo_ref.backends.numba_backend:NumbaBackend", "numba"),
     "torch": ("kondo_ref.backends.torch_backend:TorchBackend", "torch"),
     "jax": ("kondo_ref.backends.jax_backend:JaxBackend", "jax"),
+    "numpy:counting": ("kondo_ref.backends.counting_backend:CountingBackend", None),
     "numpy:readonly": ("kondo_ref.backends.readonly_backend:ReadonlyBackend", None),
     "numpy:loops": ("kondo_ref.backends.loops_backend:LoopsBackend", None),
 }

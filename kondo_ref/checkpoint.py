@@ -1,8 +1,8 @@
 """Checkpoints: a training state in one file that every backend reads and writes.
 
 An npz archive without pickled objects: ``header`` is JSON text (schema, kind and settings of the
-model, optimizer and its settings, steps), ``parameters`` the flat buffer, ``first`` and ``second`` Adam's
-moments if it has any. Every number is stored as it is: reading gives back the same bits.
+model, optimizer and its settings, steps), ``parameters`` the flat buffer, ``first`` and ``second``
+Adam's moments if it has any. Every number is stored as it is: reading gives back the same bits.
 """
 
 import io

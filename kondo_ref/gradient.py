@@ -130,7 +130,7 @@ def kept_dlogits(
     Notes
     -----
     1 - pi(a) is taken as -expm1(log pi(a)), so it stays right where pi(a) is near 1.
-    Cost a row: K exp, K mul, 1 expm1 (counted as exp), 1 mul.
+    Cost a row: K exp, 1 expm1 (counted as exp), K mul.
     """
     index = np.arange(actions.size)
     drows = np.exp(log_probabilities)

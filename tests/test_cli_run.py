@@ -325,6 +325,7 @@ def unit(method: str, errors: list[float], executed: int = 100) -> dict[str, Any
             "method": method,
             "forward_samples": 100 * 2**i,
             "backward_samples": executed * 2**i,
+            "step_flop": 1000 * 2**i,
             "online_error": error,
             "test_error": error / 2,
         }

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import kondo_ref
-from kondo_ref.cli import backends, bench, run, vectors
+from kondo_ref.cli import backends, bench, flops, flops_audit, run, vectors
 
 BLAS_THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"kondo-ref {kondo_ref.__version__}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, vectors, backends, bench):
+    for module in (run, vectors, backends, flops, flops_audit, bench):
         module.add_parser(subparsers)
     return root
 

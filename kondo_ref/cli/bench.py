@@ -97,19 +97,14 @@ def run_transformer(args: argparse.Namespace, names: list[str]) -> dict[str, Any
         for width in args.width or [64]
         for batch in args.batch or [100]
     ]
-    sizes = []
+    sizes: list[dict[str, Any]] = []
     with Progress(len(shapes) * 100, quiet=args.json, unit="%") as progress:
-        for i, settings in enumerate(shapes):
-            sizes.append(
-                time_shape(
-                    names,
-                    settings,
-                    args.rate,
-                    args.seconds,
-                    masked,
-                    lambda share, i=i: progress.show(100 * i + round(100 * share)),
-                )
-            )
+
+        def show(share: float) -> None:
+            progress.show(100 * len(sizes) + round(100 * share))
+
+        for settings in shapes:
+            sizes.append(time_shape(names, settings, args.rate, args.seconds, masked, show))
     rows = [row for size in sizes for row in transformer_ratios(size, names)]
     if not args.json:
         print(

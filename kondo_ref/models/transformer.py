@@ -250,21 +250,22 @@ class Transformer:
         prefixes = prefixes_of(packing, kept)
         return self.forward(parameters, packing.take(prefixes), asking=prefixes.queries)[1]
 
-    def backward_flop(self, prefixes: Prefixes) -> int:
+    def backward_flop(self, prefixes: Prefixes, attention: str = "dense") -> int:
         """Return the FLOP of the products of a backward: (m, k) @ (k, n) is 2 m k n.
 
         Every weight product has two, one for the weight and one for the input; the attention has
-        four for the forward's two. Dense attention: later keys are counted, as they are executed.
-        The formula is that of `flops.transformer`.
+        four for the forward's two. The formula is that of `flops.transformer`.
 
         Parameters
         ----------
         prefixes : Prefixes
             Of the kept tokens.
+        attention : str
+            dense: later keys are counted, as they are executed. causal: they are not; the least.
         """
         from kondo_ref.flops.transformer import Rows, backward_stages
 
-        stages = backward_stages(self, Rows.of(prefixes), again=False)
+        stages = backward_stages(self, Rows.of(prefixes), attention, again=False)
         return stages["backward_input"].matmul + stages["backward_weight"].matmul
 
     def _backward(

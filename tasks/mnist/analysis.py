@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kondo_ref.tasks import comparison
+from kondo_ref.tasks import comparison, flop
 from kondo_ref.tasks.comparison import Panel
 
 THRESHOLD = 0.05
@@ -20,11 +20,14 @@ LINES = (
     ("forward_samples", "forward samples", "{:,.0f}"),
     ("backward_samples", "backward samples executed", "{:,.0f}"),
     ("forward_to_threshold", "forward samples to 5 % online error", "{:,.0f}"),
-    *comparison.RATE_LINES,
+    *comparison.RATE_LINES[:-2],
+    *flop.LINES,
+    *comparison.RATE_LINES[-2:],
 )
 PANELS = (
     Panel("forward_samples", "forward samples", "what was looked at"),
     Panel("backward_samples", "backward samples", "what was learned from"),
+    Panel("step_flop", f"forward and backward FLOP ({flop.CONVENTION})", "what that cost"),
 )
 
 
@@ -57,7 +60,7 @@ def summarize(units: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def mean_curve(units: list[dict[str, Any]]) -> list[dict[str, float]]:
     """Return the curve of one method: every column's mean over the seeds, and standard errors."""
     return comparison.mean_curve(
-        units, ("forward_samples", "backward_samples", "online_error", "test_error")
+        units, ("forward_samples", "backward_samples", "step_flop", "online_error", "test_error")
     )
 
 

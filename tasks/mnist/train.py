@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.backend import Backend, Learner, load_backend
+from kondo_ref.flops.mlp import executed_backward, network
 from kondo_ref.models.mlp import MLP
 from kondo_ref.optim import Adam
 from kondo_ref.randomness import Purpose, uniforms
 from kondo_ref.step import StepResult, TrainingState
+from kondo_ref.tasks.flop import FlopTally
 from kondo_ref.tasks.mnist import data, environment
 from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
 from kondo_ref.tasks.mnist.settings import Settings
@@ -53,7 +55,7 @@ def train(
         model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate)
     )
     backend = load_backend(backend_name)
-    trial = _Trial(settings, method, seed, backend, backend.learner(state))
+    trial = _Trial(settings, method, seed, model, backend, backend.learner(state))
     batches = bandit.batches(seed, settings.batch)
     curve = run_steps(
         settings.steps,
@@ -68,7 +70,13 @@ class _Trial:
     """The running sums of one training."""
 
     def __init__(
-        self, settings: Settings, method: str, seed: int, backend: Backend, learner: Learner
+        self,
+        settings: Settings,
+        method: str,
+        seed: int,
+        model: MLP,
+        backend: Backend,
+        learner: Learner,
     ) -> None:
         self.settings, self.method, self.seed = settings, method, seed
         self.backend, self.learner = backend, learner
@@ -77,6 +85,10 @@ class _Trial:
         self.reward = 0.0
         self.since = 0
         self.executed = 0
+        self.model = model
+        forward = network(self.model, settings.batch).forward.matmul
+        dense = executed_backward(self.model, settings.batch).matmul
+        self.flop = FlopTally(forward, dense, dense)
         self.tally = Tally()
 
     def step(self, step: int, x: Any, labels: Any) -> None:
@@ -92,6 +104,9 @@ class _Trial:
         self.reward += float(reward.sum())
         self.since += reward.size
         self.executed += result.executed_rows
+        rows = result.executed_rows
+        flop = executed_backward(self.model, rows).matmul if rows else 0
+        self.flop.add(screening.kept.size, screening.valid, structural=flop, executed=flop)
 
     def _update(self, step: int, observations: Any, labels: Any) -> tuple[StepResult, Any]:
         """Act, be rewarded, learn. The environment is NumPy: actions go out, advantages come in."""
@@ -133,6 +148,7 @@ class _Trial:
             "step": step,
             "forward_samples": step * self.settings.batch,
             "backward_samples": self.executed,
+            **self.flop.counts(),
             "online_error": 1.0 - self.reward / self.since,
             "test_error": float(wrong),
         }
@@ -144,9 +160,11 @@ class _Trial:
         return {
             "forward_samples": forward,
             "backward_samples": self.executed,
+            **self.flop.counts(),
             "optimizer_steps": self.tally.updates,
             **self.tally.rates(),
             "executed_rate": self.executed / forward,
+            **self.flop.shares(),
             **self.tally.shares(),
             "step_seconds": self.tally.seconds("step"),
             "forward_seconds": self.tally.seconds("forward"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kondo_ref.tasks import comparison
+from kondo_ref.tasks import comparison, flop
 from kondo_ref.tasks.comparison import Panel
 
 THRESHOLD = 0.1
@@ -12,7 +12,8 @@ FIGURES = ("figure",)
 LEGEND = (
     "online: sampled answers while learning, without noise. A soft gate (dg) weighs every token "
     "and\nskips none. A kept token needs the backward of all tokens before it: rows and FLOP count "
-    "those.\nA step is timed without sampling the answers."
+    "those,\nlogical FLOP do not. FLOP are the reference's, dense attention (structural: causal), "
+    "whatever the\nbackend. Neither they nor the time of a step include sampling the answers."
 )
 
 LINES = (
@@ -22,8 +23,8 @@ LINES = (
     ("backward_tokens", "kept tokens", "{:,.0f}"),
     ("forward_to_threshold", "forward sequences to 10 % online error", "{:,.0f}"),
     *comparison.RATE_LINES[:-2],
-    ("flop_share", "executed backward FLOP / dense", "{:.3f}"),
-    ("flop_per_kept", "the same / share of the tokens kept", "{:.2f}"),
+    *flop.LINES,
+    ("flop_per_kept", "executed / logical backward FLOP", "{:.2f}"),
     *comparison.RATE_LINES[-2:],
     ("zero_advantage_share", "kept tokens with advantage 0", "{:.1%}"),
     ("kept_correct", "kept tokens that are correct", "{:.1%}"),
@@ -35,9 +36,13 @@ LINES = (
 PANELS = (
     Panel("forward_sequences", "forward sequences", "what was looked at"),
     Panel("backward_equivalents", "kept tokens / tokens a sequence", "what was learned from"),
-    Panel("backward_flop", "executed backward FLOP (2mkn)", "what that cost"),
+    Panel("backward_flop", f"executed backward FLOP ({flop.CONVENTION})", "what that cost"),
+    Panel("step_flop", f"forward and backward FLOP ({flop.CONVENTION})", "what a step cost"),
 )
-COLUMNS = ("forward_sequences", "forward_tokens", "backward_tokens", "backward_flop", "error")
+COLUMNS = (
+    *("forward_sequences", "forward_tokens", "backward_tokens", "backward_flop", "step_flop"),
+    "error",
+)
 
 
 def headline(configuration: dict[str, Any]) -> str:
@@ -63,7 +68,7 @@ def summarize(units: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row["forward_to_threshold"] = comparison.crossing(
             mean_curve(own), "forward_sequences", "error", THRESHOLD
         )
-        kept = row["backward_tokens"] / row["forward_tokens"]
+        kept = row["logical_share"]
         row["flop_per_kept"] = row["flop_share"] / kept if kept else None
         rows.append({**row, "step_ratio": comparison.step_ratio(row)})
     return rows

@@ -7,11 +7,13 @@ import numpy as np
 
 from kondo_ref.backend import Backend, Learner, load_backend
 from kondo_ref.checks import BoolArray, FloatArray, IntArray
+from kondo_ref.flops.transformer import Rows, network
 from kondo_ref.models.packing import Packing
 from kondo_ref.optim import Adam
 from kondo_ref.randomness import Purpose, uniforms
 from kondo_ref.screening import Screening
 from kondo_ref.step import StepResult, TrainingState
+from kondo_ref.tasks.flop import FlopTally
 from kondo_ref.tasks.tally import PROBE_EVERY, Tally, run_steps
 from kondo_ref.tasks.token_reversal import environment, objectives
 from kondo_ref.tasks.token_reversal.precision import Precision
@@ -194,12 +196,19 @@ class _Work:
         self.shape = (settings.batch, settings.length)
         self.model = settings.model()
         self.packing = Packing.of(np.zeros(mask.shape, np.int64), self.model.vocabulary)
+        forward = network(self.model, Rows.whole([mask.shape[1]] * settings.batch)).forward.matmul
         self.dense = self._flop(np.flatnonzero(mask))
+        self.flop = FlopTally(forward, *self.dense)
         self.updates = self.sequences = self.tokens = 0
-        self.rows = self.dense_rows = self.flop = 0
+        self.rows = self.dense_rows = 0
 
-    def _flop(self, kept: IntArray) -> int:
-        return self.model.backward_flop(self.packing.prefixes(kept)) if kept.size else 0
+    def _flop(self, kept: IntArray) -> tuple[int, int]:
+        """Return the FLOP of a backward, executed and structural."""
+        if kept.size == 0:
+            return 0, 0
+        prefixes = self.packing.prefixes(kept)
+        flop = self.model.backward_flop
+        return flop(prefixes), flop(prefixes, "causal")
 
     def add(self, screening: Screening, result: StepResult) -> None:
         self.updates += 1
@@ -208,7 +217,11 @@ class _Work:
         self.rows += result.executed_rows
         whole = result.dense_rows
         self.dense_rows += screening.valid if whole is None else whole
-        self.flop += self._flop(screening.kept)
+        every = screening.kept.size == screening.valid
+        executed, structural = self.dense if every else self._flop(screening.kept)
+        self.flop.add(
+            screening.kept.size, screening.valid, structural=structural, executed=executed
+        )
 
     def counts(self) -> dict[str, int]:
         batch, length = self.shape
@@ -218,12 +231,8 @@ class _Work:
             "backward_sequences": self.sequences,
             "backward_tokens": self.tokens,
             "backward_rows": self.rows,
-            "backward_flop": self.flop,
-            "dense_flop": self.updates * self.dense,
+            **self.flop.counts(),
         }
 
     def shares(self) -> dict[str, float]:
-        return {
-            "executed_rate": self.rows / self.dense_rows,
-            "flop_share": self.flop / (self.updates * self.dense),
-        }
+        return {"executed_rate": self.rows / self.dense_rows, **self.flop.shares()}

@@ -213,9 +213,9 @@ TABLE = (
     ),
     (
         "attention's backward counted like its forward",
-        "models.transformer.Transformer.backward_flop",
-        "8 * d * int(lengths @ lengths)",
-        "4 * d * int(lengths @ lengths)",
+        "flops.layers.attention",
+        "matmul=8 * head_width",
+        "matmul=4 * head_width",
         "backward_runs_the_structural_minimum",
     ),
     (

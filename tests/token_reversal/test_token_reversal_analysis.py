@@ -10,7 +10,7 @@ from kondo_ref.tasks.token_reversal import analysis
 from kondo_ref.tasks.token_reversal.settings import Settings
 
 TOTALS = {
-    "forward_sequences": 400, "forward_tokens": 1600, "backward_tokens": 160, "flop_share": 0.25,
+    "forward_sequences": 400, "forward_tokens": 1600, "backward_tokens": 160, "flop_share": 0.25, "logical_share": 0.1,
     "step_seconds": 3.0, "forward_seconds": 2.0,
 }  # fmt: skip
 MADE = {"error", "forward_to_threshold", "flop_per_kept", "step_ratio"}
@@ -22,7 +22,7 @@ def unit(method: str, errors: list[float], kept: float | None = 0.5) -> dict[str
         {
             "method": method, "seed": 0, "error": error, "backward_tokens": 40 * 2**i,
             "forward_sequences": 100 * 2**i, "forward_tokens": 400 * 2**i,
-            "backward_flop": 1000 * 2**i,
+            "backward_flop": 1000 * 2**i, "step_flop": 3000 * 2**i,
         }
         for i, error in enumerate(errors)
     ]  # fmt: skip
@@ -39,7 +39,7 @@ def check_summary() -> None:
     assert dg["kept_correct"] == pytest.approx(0.6)
     # The mean goes from .12 at 200 to .06 at 400: a third of the way to .1, in the logarithm.
     assert dg["forward_to_threshold"] == pytest.approx(200 * 2 ** (1 / 3))
-    # A tenth of the tokens for a quarter of the FLOP.
+    # A tenth of the logical backward for a quarter of the executed one.
     assert dg["flop_per_kept"] == pytest.approx(2.5)
     assert dg["step_ratio"] == 1.5
     nothing = (pg["forward_to_threshold"], pg["error_se"], pg["kept_correct"])
@@ -57,7 +57,7 @@ def test_a_wrong_summary_is_seen() -> None:
 
 def test_nothing_kept_has_no_ratio() -> None:
     empty = unit("kondo", [0.9])
-    empty["totals"]["backward_tokens"] = 0
+    empty["totals"]["logical_share"] = 0.0
     assert analysis.summarize([empty])[0]["flop_per_kept"] is None
 
 
@@ -75,7 +75,10 @@ def test_kept_tokens_are_counted_in_sequences() -> None:
 
 def test_the_table_has_all_lines() -> None:
     lines = analysis.table(analysis.summarize([unit("dg", [0.4, 0.2])])).splitlines()
-    assert [line.split("  ")[0] for line in lines[2:]] == [title for _, title, _ in analysis.LINES]
+    assert all(
+        line.startswith(title + " ")
+        for line, (_, title, _) in zip(lines[2:], analysis.LINES, strict=True)
+    )
     assert lines[2].split()[-1] == "20.00%"
 
 

@@ -18,7 +18,8 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 COUNTS = (
     "forward_sequences", "forward_tokens", "backward_sequences", "backward_tokens",
-    "backward_rows", "backward_flop", "dense_flop",
+    "backward_rows", "forward_flop", "logical_flop", "structural_flop", "backward_flop",
+    "dense_flop", "step_flop",
 )  # fmt: skip
 PRECISION = (
     "kept_correct", "sequence_correct", "batch_correct", "kept_surprisal", "batch_surprisal",
@@ -72,9 +73,13 @@ def test_every_method_runs_and_gives_the_same_numbers_again(method: str) -> None
     assert 0 < totals["optimizer_steps"] <= 40
     assert totals["flop_share"] == totals["backward_flop"] / totals["dense_flop"]
     assert 0 < totals["flop_share"] <= 1
+    assert totals["logical_share"] <= totals["structural_share"] + 1e-12
+    assert totals["structural_flop"] <= totals["backward_flop"]
+    assert totals["step_flop"] == totals["forward_flop"] + totals["backward_flop"]
     assert 0 < totals["executed_rate"] <= 1
     if method in ("pg", "dg", "ppo", "pmpo"):
         assert totals["flop_share"] == totals["executed_rate"] == 1
+        assert totals["logical_share"] == totals["structural_share"] == 1
         assert last["backward_tokens"] == last["forward_tokens"]
         assert last["kept_correct"] == last["batch_correct"]
 
