@@ -24,7 +24,7 @@ from kondo_ref.backends.jax_arrays import in_double, own
 from kondo_ref.backends.jax_stations import Tree
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import NORMALIZERS, PolicyGradient, normalizer_count
-from kondo_ref.models.mlp import MLP
+from kondo_ref.models.kinds import Model, require_mlp
 from kondo_ref.optim import FLUSH_BELOW, FLUSH_EVERY, SGD, Adam
 from kondo_ref.parameters import Parameters
 from kondo_ref.screening import Screening
@@ -55,6 +55,7 @@ class JaxBackend:
     """The stations on JAX arrays, on JAX's default device."""
 
     name = "jax"
+    models = ("mlp",)
 
     def versions(self) -> dict[str, str]:
         """Return the versions of JAX, jaxlib and NumPy."""
@@ -134,11 +135,12 @@ class JaxLearner:
 
     @in_double
     def __init__(self, state: TrainingState) -> None:
-        if not isinstance(state.model, MLP):
+        if not isinstance(state.model, Model):
             raise TypeError(f"state: expected the model MLP, got {state.model!r}")
+        self._model = require_mlp(state.model, "jax")
         if not isinstance(state.optimizer, SGD | Adam):
             raise TypeError(f"state: expected the optimizer SGD or Adam, got {state.optimizer!r}")
-        self._model, self._dtype = state.model, state.parameters.dtype
+        self._dtype = state.parameters.dtype
         self._parameters = self._tree(state.parameters.flat)
         self._gradient = self._tree(np.zeros_like(state.parameters.flat))
         self._optimizer = copy.copy(state.optimizer)

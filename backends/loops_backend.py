@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kondo_ref import checks
 from kondo_ref.backends.loops_network import LoopsNetwork
 from kondo_ref.gate import Gate
+from kondo_ref.models.kinds import require_mlp
 from kondo_ref.parameters import Parameters
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
 from kondo_ref.screening import Screening
@@ -29,6 +30,7 @@ class LoopsBackend:
     """Plain Python."""
 
     name = "numpy:loops"
+    models = ("mlp",)
 
     def versions(self) -> dict[str, str]:
         """Return the version of NumPy, which only carries arrays in and out."""
@@ -65,7 +67,7 @@ class LoopsBackend:
         )
 
     def learner(self, state: TrainingState) -> "LoopsLearner":
-        """Return a learner that loops."""
+        """Return a learner that loops; an MLP only."""
         return LoopsLearner(state)
 
 
@@ -73,6 +75,7 @@ class LoopsLearner:
     """A training in loops."""
 
     def __init__(self, state: TrainingState) -> None:
+        require_mlp(state.model, "numpy:loops")
         self.network = LoopsNetwork(state)
         self.dtype = state.parameters.dtype
 

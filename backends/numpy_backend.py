@@ -20,6 +20,7 @@ class NumpyBackend:
     """
 
     name = "numpy"
+    models = ("mlp", "transformer")
 
     def __init__(self, activations: str = "cache") -> None:
         checks.one_of("activations", activations, ACTIVATIONS)

@@ -27,6 +27,7 @@ class ReadonlyBackend(NumpyBackend):
     """NumPy arrays that cannot be written to."""
 
     name = "numpy:readonly"
+    models = ("mlp", "transformer")
 
     def array(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return a read-only copy."""
@@ -42,7 +43,7 @@ class ReadonlyBackend(NumpyBackend):
         """Return the reference learner, from a state and with a policy that are frozen."""
         state = state.copy()
         state.parameters.flat.flags.writeable = False
-        return ReadonlyLearner(state)
+        return ReadonlyLearner(state, activations=self._activations)
 
 
 class ReadonlyLearner(Learner):
@@ -52,6 +53,10 @@ class ReadonlyLearner(Learner):
         """Return a frozen policy."""
         policy = super().forward(freeze(observations))
         return Policy(freeze(policy.log_probabilities), policy.cache, policy.turn)
+
+    def generate(self, prompts: Any, uniforms: Any) -> Any:
+        """Sample from frozen prompts and uniforms."""
+        return super().generate(freeze(prompts), freeze(uniforms))
 
     def screen(
         self, policy: Policy, actions: Any, advantages: Any, *args: Any, **kwargs: Any

@@ -37,7 +37,8 @@ class TorchBackend:
     compile : bool
         Whether the network's forward and backward run through `torch.compile`, which on the CPU
         needs a C++ compiler. Row counts are symbolic, so that one compilation serves every number
-        of kept rows from 2 on. Screening and loss stay eager.
+        of kept rows from 2 on. Screening and loss stay eager. An MLP only: a learner of a
+        transformer is refused.
 
     Raises
     ------
@@ -46,6 +47,7 @@ class TorchBackend:
     """
 
     name = "torch"
+    models = ("mlp", "transformer")
 
     def __init__(self, device: str = "cpu", compile: bool = False) -> None:
         try:
@@ -127,5 +129,11 @@ class TorchBackend:
         return PolicyGradient(loss, dlogits, result, divisor)
 
     def learner(self, state: TrainingState) -> TorchLearner:
-        """Return a learner that starts from `state`, in the dtype of its parameters."""
+        """Return a learner that starts from `state`, in the dtype of its parameters.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `TorchLearner`.
+        """
         return TorchLearner(state, self._device, compile=self._compile)

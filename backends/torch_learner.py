@@ -1,12 +1,11 @@
 """A model in training on torch modules: autograd for the gradient, torch.optim for the update.
 
-The forward for screening runs without a graph. The kept observations are gathered and go through
-the network once more, now with a graph, and `backward` runs on those rows alone: what is dropped
-never enters it. Where the last update kept everything, the next forward builds the graph at once,
-so that a dense step has one forward; if the gate then drops rows, the graph goes unused.
+The forward for screening runs without a graph. What the kept decisions depend on goes through the
+network once more, now with a graph, and `backward` runs on those rows alone: what is dropped never
+enters it. Where the last update took every row, the next forward builds the graph at once, so that
+a dense step has one forward; if the gate then drops rows, the graph goes unused.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,20 +14,28 @@ import torch
 
 from kondo_ref import checks
 from kondo_ref.backends import torch_checks as tensors
+from kondo_ref.backends import torch_decoding as decoding
 from kondo_ref.backends import torch_stations as stations
 from kondo_ref.backends.torch_checks import Tensor
+from kondo_ref.backends.torch_mlp import MLPNetwork
+from kondo_ref.backends.torch_network import Network, Run
 from kondo_ref.backends.torch_screening import (
     TorchScreening,
     kept_coefficients,
     normalizer_count,
     screen_surprisal,
 )
-from kondo_ref.backends.torch_state import MOMENTS, Network, our_optimizer, torch_optimizer
+from kondo_ref.backends.torch_state import MOMENTS, our_optimizer, torch_optimizer
+from kondo_ref.backends.torch_transformer import TransformerNetwork
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.models.mlp import MLP
+from kondo_ref.models.transformer import Transformer
 from kondo_ref.optim import FLUSH_BELOW, FLUSH_EVERY, SGD
 from kondo_ref.parameters import Parameters
 from kondo_ref.step import StepResult, TrainingState
+
+NETWORKS: dict[type[Any], type[Network]] = {MLP: MLPNetwork, Transformer: TransformerNetwork}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +44,20 @@ class TorchPolicy:
 
     Parameters
     ----------
-    log_probabilities : (N, K) tensor
-    observations : (N, D[0]) tensor
-        Not copied: they are read again by the update.
+    log_probabilities : (N, K) or (B, T, K) tensor
+    run : Run
+        The forward that it is from; observations are not copied, the update reads them again.
     turn : object
-        Stands for the forward that it is from.
+        Stands for that forward.
     """
 
     log_probabilities: Tensor
-    observations: Tensor
+    run: Run
     turn: object
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """Action probabilities, (N, K)."""
+        """Action probabilities, of the same shape."""
         return self.log_probabilities.exp()
 
 
@@ -63,63 +70,67 @@ class TorchLearner:
         Where to start; not changed.
     device : torch.device
     compile : bool
-        Whether the network runs through torch.compile.
+        Whether the network runs through torch.compile; an MLP only.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A model or an optimizer that is not known here; a transformer to compile.
     """
 
     def __init__(self, state: TrainingState, device: torch.device, *, compile: bool) -> None:
         self.model = state.model
+        if type(state.model) not in NETWORKS:
+            raise TypeError(f"state: expected an MLP or a Transformer, got {state.model!r}")
+        if compile and not isinstance(state.model, MLP):
+            # The lengths of a batch differ from step to step, and so would what is compiled.
+            raise ValueError("compile: expected an MLP to compile, got a transformer")
         self._start = state.copy().optimizer
         self._steps: int = getattr(state.optimizer, "steps", 0)
-        self._dtype = tensors.tensor_of(state.parameters.flat[:0], device).dtype
         self._device = device
-        self._network = Network(state.parameters, device)
-        self._optimizer = torch_optimizer(self._network, self.model, self._start)
+        self._network = NETWORKS[type(state.model)].start(state.model, state.parameters, device)
+        self._optimizer = torch_optimizer(self._network, self._start)
         self._parameters = list(self._network.parameters())
-        self._run: Any = torch.compile(self._network, dynamic=True) if compile else self._network
+        if compile:
+            self._network.compile(dynamic=True)
         self._turn: object = None
-        self._graph: Tensor | None = None
         self._expect_everything = False
 
     @property
     def gradient(self) -> Parameters:
         """The gradient of the last update, as a NumPy copy; zeros before the first."""
-        return self._network.gather(self.model, lambda parameter: parameter.grad)
+        return self._network.gather(lambda parameter: parameter.grad)
 
     def state(self) -> TrainingState:
         """Return a NumPy copy of parameters and optimizer, every number as it is."""
-        parameters = self._network.gather(self.model, lambda parameter: parameter)
-        optimizer = our_optimizer(
-            self._network, self.model, self._start, self._optimizer, self._steps
-        )
+        parameters = self._network.gather(lambda parameter: parameter)
+        optimizer = our_optimizer(self._network, self._start, self._optimizer, self._steps)
         return TrainingState(self.model, parameters, optimizer)
 
     def logits(self, observations: Any) -> Tensor:
-        """Return the logits of a batch (N, D[0]), (N, K); no policy."""
-        return self._forward(observations, graph=False)[0].detach()
+        """Return the logits of a batch, (N, K) or (B, T, K); no policy."""
+        return self._network.decisions(self._forward(observations, graph=False))
 
     def forward(self, observations: Any) -> TorchPolicy:
-        """Return the policy of a batch of observations (N, D[0]).
+        """Return the policy of a batch of observations (N, D[0]) or tokens (B, T).
 
         Raises
         ------
         TypeError, ValueError
             As `kondo_ref.step.Learner.forward`.
         """
-        logits, x = self._forward(observations, graph=self._expect_everything)
-        if logits.requires_grad:
-            self._graph = logits
-        checked = tensors.logits_tensor(logits, self._device)
-        return TorchPolicy(stations.log_softmax(checked), x, self._turn)
+        run = self._forward(observations, graph=self._expect_everything)
+        logits = tensors.logits_tensor(self._network.decisions(run), self._device)
+        return TorchPolicy(stations.log_softmax(logits), run, self._turn)
 
-    def _forward(self, observations: Any, *, graph: bool) -> tuple[Tensor, Tensor]:
-        x = self._observations(observations)
+    def generate(self, prompts: Any, uniforms: Any) -> Tensor:
+        """Return the sampled continuation (B, S) of prompts (B, P)."""
+        return decoding.generate(self._network, prompts, uniforms)
+
+    def _forward(self, observations: Any, *, graph: bool) -> Run:
+        batch = self._network.read(observations)
         self._turn = object()
-        self._graph = None
-        with torch.set_grad_enabled(graph):
-            logits, first = self._run(x)
-        if not math.isfinite(first.sum().item()):
-            tensors.real_tensor("x", x, self._device)
-        return logits, x
+        return self._network.run(batch, graph=graph)
 
     def sample(self, policy: TorchPolicy, uniforms: Any) -> Tensor:
         """Return an action for each decision, by the inverse CDF of `uniforms` (N,)."""
@@ -144,15 +155,7 @@ class TorchLearner:
         history: Any = None,
     ) -> TorchScreening:
         """Return the screening of a batch; arguments and errors as in `update`."""
-        taken = self._actions(policy, actions)
-        return screen_surprisal(
-            stations.surprisal(policy.log_probabilities, taken),
-            advantages,
-            gate,
-            uniforms=uniforms,
-            mask=mask,
-            history=history,
-        )
+        return self._screen(policy, actions, advantages, gate, uniforms, mask, history)[1]
 
     def update(
         self,
@@ -182,7 +185,51 @@ class TorchLearner:
             As `kondo_ref.step.Learner.update`.
         """
         checks.one_of("normalizer", normalizer, NORMALIZERS)
-        taken = self._actions(policy, actions)
+        taken, screening = self._screen(policy, actions, advantages, gate, uniforms, mask, history)
+        self._turn = None
+        kept, run = screening.kept, policy.run
+        given: Any = screening.mask
+        dense = self._network.dense_rows(run, given)
+        if len(kept) == 0:
+            return StepResult(0.0, screening, 0, updated=False, dense_rows=dense)
+        logits, rows = self._network.rerun(run, kept)
+        coefficients = kept_coefficients(screening, normalizer_count(screening, normalizer))
+        with torch.enable_grad():
+            chosen = stations.differentiable_surprisal(logits, taken.reshape(-1)[kept])
+            loss = torch.dot(coefficients, chosen)
+        for parameter in self._parameters:
+            parameter.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._expect_everything = rows == self._network.rows(run)
+        self._after_step()
+        return StepResult(loss.item(), screening, rows, updated=True, dense_rows=dense)
+
+    def _after_step(self) -> None:
+        self._steps += 1
+        if isinstance(self._start, SGD) or self._steps % FLUSH_EVERY:
+            return
+        below = FLUSH_BELOW * torch.finfo(self._network.dtype).tiny
+        for state in self._optimizer.state.values():
+            for name in MOMENTS.values():
+                state[name].masked_fill_(state[name].abs() < below, 0.0)
+
+    def _screen(
+        self,
+        policy: TorchPolicy,
+        actions: Any,
+        advantages: Any,
+        gate: Gate,
+        uniforms: Any,
+        mask: Any,
+        history: Any,
+    ) -> tuple[Tensor, TorchScreening]:
+        """Return the actions as a tensor, and the screening."""
+        if policy.turn is not self._turn:
+            raise ValueError("policy: expected that of this learner's last forward, got another")
+        self._network.check_mask(policy.run, mask)
+        *shape, k = policy.log_probabilities.shape
+        taken = tensors.action_tensor(actions, tuple(shape), k, self._device)
         screening = screen_surprisal(
             stations.surprisal(policy.log_probabilities, taken),
             advantages,
@@ -191,56 +238,4 @@ class TorchLearner:
             mask=mask,
             history=history,
         )
-        self._turn = None
-        kept = screening.kept
-        rows = len(kept)
-        everything = rows == len(policy.observations)
-        if rows == 0:
-            return StepResult(0.0, screening, 0, updated=False)
-        if not everything:
-            taken = taken[kept]
-        if everything and self._graph is not None:
-            logits = self._graph
-        else:
-            x = policy.observations
-            with torch.enable_grad():
-                logits, _ = self._run(x if everything else x.index_select(0, kept))
-        coefficients = kept_coefficients(screening, normalizer_count(screening, normalizer))
-        with torch.enable_grad():
-            loss = torch.dot(coefficients, stations.differentiable_surprisal(logits, taken))
-        for parameter in self._parameters:
-            parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
-        self._after_step(everything=everything)
-        return StepResult(loss.item(), screening, rows, updated=True)
-
-    def _after_step(self, *, everything: bool) -> None:
-        self._graph = None
-        self._expect_everything = everything
-        self._steps += 1
-        if isinstance(self._start, SGD) or self._steps % FLUSH_EVERY:
-            return
-        below = FLUSH_BELOW * torch.finfo(self._dtype).tiny
-        for state in self._optimizer.state.values():
-            for name in MOMENTS.values():
-                state[name].masked_fill_(state[name].abs() < below, 0.0)
-
-    def _actions(self, policy: TorchPolicy, actions: Any) -> Tensor:
-        if policy.turn is not self._turn:
-            raise ValueError("policy: expected that of this learner's last forward, got another")
-        shape = tuple(policy.log_probabilities.shape[:-1])
-        return tensors.action_tensor(actions, shape, self.model.sizes[-1], self._device)
-
-    def _observations(self, observations: Any) -> Tensor:
-        x = observations
-        if not isinstance(x, Tensor):
-            x = tensors.real_tensor("x", observations, self._device)
-        if x.ndim != 2 or x.shape[1] != self.model.sizes[0] or x.shape[0] == 0:
-            raise ValueError(
-                f"x: expected shape (N, {self.model.sizes[0]}), N >= 1, got {tuple(x.shape)}"
-            )
-        if x.dtype != self._dtype:
-            wanted = str(self._dtype).removeprefix("torch.")
-            raise TypeError(f"x: expected dtype {wanted}, got {tensors.dtype_name(x)}")
-        return x.detach().to(self._device)
+        return taken, screening

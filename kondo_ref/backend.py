@@ -96,7 +96,11 @@ class Learner(Protocol):
 
 @runtime_checkable
 class Backend(Protocol):
-    """What this project asks of a backend."""
+    """What this project asks of a backend.
+
+    A backend that trains more than an MLP says so in an attribute ``models``, names of
+    `kondo_ref.models.kinds.KINDS`.
+    """
 
     name: str
 

@@ -35,6 +35,25 @@ def ratio_rows() -> list[str]:
     return rows
 
 
+def sequence_rows() -> list[str]:
+    """Return the table of measured ratios of the backends that train transformers."""
+    found = {
+        report["backend"]: {check["id"]: check["ratio"] for check in report["checks"]}
+        for report in REPORTS
+        if "transformer" in report["models"]
+    }
+    assert len(found) >= 2
+    rows = ["| part | " + " | ".join(f"{name} f64 | {name} f32" for name in found) + " |"]
+    for part in PARTS:
+        cells = [
+            f"{ratios[f'transformer/{part}.{dtype}']:.2f}"
+            for ratios in found.values()
+            for dtype in ("float64", "float32")
+        ]
+        rows.append(f"| {part} | " + " | ".join(cells) + " |")
+    return rows
+
+
 def version_lines() -> list[str]:
     """Return what each report was made with."""
     lines = []
@@ -78,7 +97,7 @@ def curve_rows() -> list[str]:
     return rows
 
 
-LINES = [*ratio_rows(), *version_lines(), *speed_rows(), *curve_rows()]
+LINES = [*ratio_rows(), *sequence_rows(), *version_lines(), *speed_rows(), *curve_rows()]
 
 
 @pytest.mark.parametrize("line", LINES)

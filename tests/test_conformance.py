@@ -9,14 +9,39 @@ import pytest
 from wrong_backends import WRONG, failing_checks
 
 import kondo_ref.backend
+from kondo_ref import SGD, TrainingState
 from kondo_ref.backend import BUILTIN, load_backend
 from kondo_ref.backends.numpy_backend import NumpyBackend
 from kondo_ref.cli import main
 from kondo_ref.conformance import check_backend
-from kondo_ref.conformance.cases import CASES, cast_state, make_batch, start_state, trace_step
+from kondo_ref.conformance.cases import (
+    CASES,
+    Case,
+    cast_state,
+    make_batch,
+    start_state,
+    trace_step,
+)
 from kondo_ref.conformance.compare import compare
+from kondo_ref.conformance.sequences import PLAIN, SEQUENCE_CASES, prefix_rows
+from kondo_ref.conformance.suite import models_of
+from kondo_ref.gate import Gate
 
-IDS = [check["id"] for check in check_backend(NumpyBackend(), steps=1)["checks"]]
+
+class Whole(NumpyBackend):
+    """The reference, of which every check is asked."""
+
+    models = ("mlp", "transformer")
+
+
+def ids(report: dict[str, Any], models: tuple[str, ...]) -> list[str]:
+    """Return the ids of the checks that concern some kinds of models."""
+    found = [check["id"] for check in report["checks"]]
+    return [i for i in found if ("transformer" if "/" in i else "mlp") in models]
+
+
+EVERYTHING = check_backend(Whole(), steps=1)
+IDS = ids(EVERYTHING, ("mlp",))
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -35,6 +60,33 @@ def test_a_backend_conforms(report: dict[str, Any], check_id: str) -> None:
     assert check["verdict"] == "holds", check
 
 
+def test_a_backend_conforms_on_sequences_if_it_trains_them(report: dict[str, Any]) -> None:
+    models = models_of(load_backend(report["backend"]))
+    assert report["models"] == list(models)
+    assert ids(report, ("mlp", "transformer")) == ids(EVERYTHING, models)
+    fails = [c for c in report["checks"] if "/" in c["id"] and c["verdict"] != "holds"]
+    assert not fails
+
+
+def test_a_transformer_whose_activations_are_recomputed_conforms() -> None:
+    backend: Any = Whole(activations="recompute")
+    backend.models = ("transformer",)
+    report = check_backend(backend, steps=30)
+    assert len(report["checks"]) == 1 + len(ids(EVERYTHING, ("transformer",)))
+    assert report["verdict"] == "conforms"
+
+
+@pytest.mark.parametrize("name", ["jax", "numpy:loops"])
+def test_a_backend_without_transformers_says_so(name: str) -> None:
+    extra = BUILTIN[name][1]
+    if extra is not None:
+        pytest.importorskip(extra)
+    backend = load_backend(name)
+    assert models_of(backend) == ("mlp",)
+    with pytest.raises(TypeError, match=f"^state: the backend {name} trains an MLP only, got a tr"):
+        backend.learner(TrainingState(PLAIN, PLAIN.initialize(0), SGD(0.1)))
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_backend_is_seen(name: str) -> None:
     by = WRONG[name][2]
@@ -49,6 +101,40 @@ def test_every_case_keeps_something_and_most_drop_something() -> None:
         kept.append(int(np.count_nonzero(trace["weight"])))
     assert min(kept) >= 1
     assert sum(k < 24 for k in kept) > len(CASES) / 2
+
+
+def test_the_sequence_cases_differ_in_what_they_skip() -> None:
+    """Some keep tokens and some sequences; skipping tokens or masking them gives other rows."""
+    skipped = []
+    for case in SEQUENCE_CASES:
+        state, batch = start_state(case, 0), make_batch(case, 0, 0)
+        trace = trace_step(NumpyBackend(), state, case, batch)
+        kept, tokens = trace["weight"] > 0, np.count_nonzero(~batch.past)
+        assert kept.any()
+        assert not kept[batch.past].any()
+        assert trace["executed_rows"] == prefix_rows(kept)
+        skipped.append(2 * trace["executed_rows"] < tokens)
+        assert case.ragged == (tokens < kept.size)
+    assert {case.gate.unit for case, s in zip(SEQUENCE_CASES, skipped, strict=True) if s} == {
+        "token",
+        "sequence",
+    }
+
+
+def test_flips_of_whole_sequences_are_counted_by_their_tokens() -> None:
+    case = Case("hard", Gate.named("kondo-top-k", rate=0.3, unit="sequence"), model=PLAIN)
+    state = cast_state(start_state(case, 0), np.float64)
+    batch = make_batch(case, 0, 0).astype(np.float64)
+    expected = trace_step(NumpyBackend(), state, case, batch)
+    order = np.argsort(expected["signal"])[::-1]
+    flipped = dict(expected, weight=expected["weight"].copy())
+    flipped["weight"][order[1:3]] = 1 - flipped["weight"][order[1:3]]
+    assert max(d.ratio for d in compare(case, batch, flipped, expected, EPS).differences) == np.inf
+    near = dict(expected, signal=expected["signal"].copy())
+    near["signal"][order[2]] = near["signal"][order[1]] - 1e-9
+    found = compare(case, batch, dict(flipped, signal=near["signal"]), near, EPS)
+    assert found.flipped == 14
+    assert max(difference.ratio for difference in found.differences) == 0.0
 
 
 def test_a_flip_inside_the_guard_band_is_counted_and_one_outside_fails() -> None:
@@ -76,13 +162,16 @@ def test_the_command_line_lists_and_checks(capsys: pytest.CaptureFixture[str]) -
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["backends"]}
     assert rows.keys() >= BUILTIN.keys()
     assert rows["numpy"]["versions"] == {"numpy": np.__version__}
+    assert rows["numpy:loops"]["models"] == ["mlp"]
     assert main(["backends"]) == 0
-    assert "BLAS of NumPy" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "BLAS of NumPy" in text
+    assert f"numpy:readonly  numpy {np.__version__}; trains mlp, transformer\n" in text
 
     assert main(["backends", "check", "numpy", "--steps", "2", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["schema"], report["verdict"]) == ("kondo-ref/backend-report/1", "conforms")
-    assert [check["id"] for check in report["checks"]] == IDS
+    assert ids(report, ("mlp",)) == IDS
     assert main(["backends", "check", "numpy", "--steps", "2", "--seed", "5"]) == 0
     assert "replay with --seed 5 --steps 2" in capsys.readouterr().out
 

@@ -1,14 +1,18 @@
 """Backends that are wrong in one way each, and the check of the conformance suite that sees it.
 
 Each is the reference with one station replaced while it runs; every mistake has been met in public
-code. ``python tests/wrong_backends.py`` prints which checks each one fails.
+code. ``python tests/wrong_backends.py`` prints which checks each one fails. Those that concern
+sequences alone are in `wrong_sequence_backends`.
 """
 
+import dataclasses
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from wrong_sequence_backends import WRONG_SEQUENCES
 
 from kondo_ref import gradient, optim, screening, step
 from kondo_ref.backends.numpy_backend import NumpyBackend
@@ -152,6 +156,26 @@ class Writes(Learner):
         return super().screen(policy, actions, advantages, *rest, **options)
 
 
+class Forgets(Learner):
+    """Gives back a state without moments."""
+
+    def state(self) -> TrainingState:
+        found = super().state()
+        return dataclasses.replace(found, optimizer=dataclasses.replace(found.optimizer))
+
+
+class Draws(Learner):
+    """Rounds every other forward another way, as a draw or a race of its own would."""
+
+    turns = itertools.count()
+
+    def forward(self, observations: Any) -> Any:
+        policy = super().forward(observations)
+        rows = policy.log_probabilities
+        other = np.nextafter(rows, -np.inf) if next(self.turns) % 2 else rows
+        return dataclasses.replace(policy, log_probabilities=other)
+
+
 WRONG: dict[str, tuple[list[Patch], type[Learner], str]] = {
     "gate attached": ([(step, "kept_coefficients", gate_attached)], Learner, "gradient.float64"),
     "sign dropped": ([(step, "kept_coefficients", sign_dropped)], Learner, "loss.float64"),
@@ -193,7 +217,10 @@ WRONG: dict[str, tuple[list[Patch], type[Learner], str]] = {
     ),
     "step on an empty gate": ([], EmptySteps, "empty-gate-is-no-step.float64"),
     "masked, not skipped": ([], Masked, "rows-are-skipped.float64"),
+    "moments forgotten": ([], Forgets, "state-goes-through.float64"),
+    "randomness of its own": ([], Draws, "the-same-twice.float64"),
     "inputs written to": ([], Writes, "inputs-are-left-alone.float64"),
+    **WRONG_SEQUENCES,
 }
 
 
@@ -202,6 +229,7 @@ class WrongBackend(NumpyBackend):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.models = ("transformer",) if name in WRONG_SEQUENCES else ("mlp",)
         self.patches, self.kind, _ = WRONG[name]
 
     def policy_gradient(self, *arguments: Any, **options: Any) -> Any:

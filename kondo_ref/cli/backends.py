@@ -13,8 +13,8 @@ def add_parser(subparsers: Any) -> None:
         allow_abbrev=False,
         help="list the backends, or run the conformance suite over them",
         description=(
-            "Without an action: list the backends with versions, BLAS and threads; a missing one "
-            "with the command that installs it."
+            "Without an action: list the backends with versions and the models that they train, "
+            "BLAS and threads; a missing one with the command that installs it."
         ),
     )
     p.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -60,12 +60,15 @@ def installed() -> dict[str, Any]:
 def list_backends(args: argparse.Namespace) -> int:
     """List the backends."""
     from kondo_ref import files, runs
+    from kondo_ref.conformance.suite import models_of
 
     environment = runs.environment()
     rows: list[dict[str, Any]] = []
     for name, found in installed().items():
         missing = isinstance(found, str)
-        what = {"problem": found} if missing else {"versions": found.versions()}
+        what: dict[str, Any] = {"problem": found}
+        if not missing:
+            what = {"versions": found.versions(), "models": list(models_of(found))}
         rows.append({"name": name, "installed": not missing, **what})
     if args.json:
         report = {"schema": "kondo-ref/backends/1", "backends": rows, "environment": environment}
@@ -73,8 +76,11 @@ def list_backends(args: argparse.Namespace) -> int:
         return 0
     width = max(len(row["name"]) for row in rows)
     for row in rows:
-        versions = ", ".join(f"{k} {v}" for k, v in row.get("versions", {}).items())
-        print(f"{row['name']:{width}}  {versions or 'not installed: ' + row['problem']}")
+        text = f"not installed: {row.get('problem')}"
+        if row["installed"]:
+            versions = ", ".join(f"{k} {v}" for k, v in row["versions"].items())
+            text = f"{versions}; trains {', '.join(row['models'])}"
+        print(f"{row['name']:{width}}  {text}")
     blas = environment["blas"]
     print(f"\nBLAS of NumPy: {blas['name']} {blas['version']}, {blas['threads']} thread(s)")
     return 0

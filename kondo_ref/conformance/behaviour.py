@@ -1,15 +1,19 @@
 """Checks of what a backend does beside its numbers: skip, refuse, repeat, leave inputs alone.
 
 Each takes a backend, a dtype and a seed, and raises AssertionError with one sentence where the
-backend does not hold. `BEHAVIOUR` lists them by id.
+backend does not hold. `BEHAVIOUR` lists them by id; those of any model take its cases too.
 """
 
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kondo_ref.backend import Backend
+from kondo_ref import checkpoint
+from kondo_ref.backend import Backend, load_backend
 from kondo_ref.conformance.cases import (
     CASES,
     ROWS,
@@ -30,7 +34,8 @@ TOP_K = next(case for case in CASES if case.id == "top-k")
 DG = next(case for case in CASES if case.id == "dg")
 
 
-def _start(case: Case, dtype: str, seed: int) -> tuple[TrainingState, Batch]:
+def start(case: Case, dtype: str, seed: int) -> tuple[TrainingState, Batch]:
+    """Return state and first batch of a case, in a dtype."""
     return cast_state(start_state(case, seed), dtype), make_batch(case, seed, 0).astype(dtype)
 
 
@@ -42,7 +47,7 @@ def require(holds: bool, message: str) -> None:
 
 def rows_are_skipped(backend: Backend, dtype: str, seed: int) -> None:
     """At a low rate most rows stay out of the backward, by the backend's own count."""
-    state, batch = _start(TOP_K, dtype, seed)
+    state, batch = start(TOP_K, dtype, seed)
     trace = trace_step(backend, state, TOP_K, batch)
     kept, ran = int(np.count_nonzero(trace["weight"])), trace["executed_rows"]
     require(kept <= ran, f"{ran} rows executed for {kept} kept ones")
@@ -51,7 +56,7 @@ def rows_are_skipped(backend: Backend, dtype: str, seed: int) -> None:
 
 def dropped_rows_are_not_read(backend: Backend, dtype: str, seed: int) -> None:
     """Observations of dropped rows may become anything between forward and update."""
-    state, batch = _start(TOP_K, dtype, seed)
+    state, batch = start(TOP_K, dtype, seed)
     expected = trace_step(backend, state, TOP_K, batch)
     observations = batch.observations.copy()
     learner = backend.learner(state)
@@ -64,11 +69,11 @@ def dropped_rows_are_not_read(backend: Backend, dtype: str, seed: int) -> None:
         require(same, f"gradient/{name} changes with observations of dropped rows")
 
 
-def empty_gate_is_no_step(backend: Backend, dtype: str, seed: int) -> None:
+def empty_gate_is_no_step(backend: Backend, dtype: str, seed: int, case: Case = DG) -> None:
     """With nothing kept: loss 0, no executed row, no change of parameters or moments."""
-    state, batch = _start(DG, dtype, seed)
-    state = trace_step(backend, state, DG, batch)["state"]
-    nothing = Case("nothing", Gate(price=Fixed(1e9), temperature=0.0))
+    state, batch = start(case, dtype, seed)
+    state = _a_step_later(state, case, batch)
+    nothing = replace(case, gate=Gate(price=Fixed(1e9), temperature=0.0))
     trace = trace_step(backend, state, nothing, batch)
     require(trace["loss"] == 0.0, f"the loss is {trace['loss']}")
     require(trace["executed_rows"] == 0, f"{trace['executed_rows']} rows executed")
@@ -76,18 +81,25 @@ def empty_gate_is_no_step(backend: Backend, dtype: str, seed: int) -> None:
     _same_state(trace["state"], state, "an empty gate")
 
 
-def state_goes_through(backend: Backend, dtype: str, seed: int) -> None:
-    """Give back the state that went in, bit for bit, also with moments."""
-    state, batch = _start(DG, dtype, seed)
+def state_goes_through(backend: Backend, dtype: str, seed: int, case: Case = DG) -> None:
+    """Give back the state that went in, bit for bit, also with moments and through a file."""
+    state, batch = start(case, dtype, seed)
     _same_state(backend.learner(state).state(), state, "a round trip")
-    later = trace_step(backend, state, DG, batch)["state"]
+    later = _a_step_later(state, case, batch)
     _same_state(backend.learner(later).state(), later, "a round trip with moments")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.npz"
+        checkpoint.save(path, later)
+        loaded = checkpoint.load(path)
+    _same_state(backend.learner(loaded).state(), later, "a round trip through a checkpoint")
 
 
-def the_same_twice(backend: Backend, dtype: str, seed: int) -> None:
+def the_same_twice(
+    backend: Backend, dtype: str, seed: int, cases: tuple[Case, ...] = (TOP_K, DG)
+) -> None:
     """Give the same bits for the same inputs."""
-    for case in (TOP_K, DG):
-        state, batch = _start(case, dtype, seed)
+    for case in cases:
+        state, batch = start(case, dtype, seed)
         first = trace_step(backend, state, case, batch)
         second = trace_step(backend, state, case, batch)
         for name, value in first.items():
@@ -96,10 +108,12 @@ def the_same_twice(backend: Backend, dtype: str, seed: int) -> None:
                 require(same, f"{case.id}: {name} differs from run to run")
 
 
-def inputs_are_left_alone(backend: Backend, dtype: str, seed: int) -> None:
+def inputs_are_left_alone(
+    backend: Backend, dtype: str, seed: int, cases: tuple[Case, ...] = CASES
+) -> None:
     """No array that the caller handed in is changed."""
-    for case in CASES:
-        state, batch = _start(case, dtype, seed)
+    for case in cases:
+        state, batch = start(case, dtype, seed)
         given = {"observations": batch.observations, "rewards": batch.rewards}
         given |= {"action_uniforms": batch.action_uniforms, "gate_uniforms": batch.gate_uniforms}
         given |= {"parameters": state.parameters.flat}
@@ -112,7 +126,7 @@ def inputs_are_left_alone(backend: Backend, dtype: str, seed: int) -> None:
 
 def bad_input_is_refused(backend: Backend, dtype: str, seed: int) -> None:
     """ValueError or TypeError for what is not finite, not of the shape, or has no valid row."""
-    state, batch = _start(DG, dtype, seed)
+    state, batch = start(DG, dtype, seed)
     nan = batch.rewards.copy()
     nan[3] = np.nan
     bad: dict[str, dict[str, Any]] = {
@@ -136,6 +150,12 @@ def bad_input_is_refused(backend: Backend, dtype: str, seed: int) -> None:
         except (ValueError, TypeError):
             continue
         raise AssertionError(f"{what} is not refused")
+
+
+def _a_step_later(state: TrainingState, case: Case, batch: Batch) -> TrainingState:
+    """Return a state with moments; the reference's, since a backend may lose its own."""
+    later: TrainingState = trace_step(load_backend("numpy"), state, case, batch)["state"]
+    return later
 
 
 def _same_state(found: TrainingState, expected: TrainingState, after: str) -> None:

@@ -1,7 +1,7 @@
 """The batches that backends are compared on, and the trace of one step on any backend.
 
-A case is a gate with its normaliser, mask and optimizer; a batch of it is a function of the seed
-and the step. A trace holds every tensor of one step as NumPy arrays, by name.
+A case is a model and a gate with its normaliser, mask and optimizer; a batch of it is a function of
+the seed and the step. A trace holds every tensor of one step as NumPy arrays, by name.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from kondo_ref.backend import Backend
 from kondo_ref.gate import Gate
+from kondo_ref.models.kinds import Model
 from kondo_ref.models.mlp import MLP
 from kondo_ref.optim import SGD, Adam, Optimizer
 from kondo_ref.parameters import Parameters
@@ -21,6 +22,9 @@ from kondo_ref.step import TrainingState
 
 SIZES = (9, 8, 7, 5)
 ROWS = 24
+NETWORK = MLP(SIZES)
+# As many sequences as tokens, so that an array of one number a sequence would broadcast unseen.
+SEQUENCES = TOKENS = 7
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Case:
         Whether a part of the batch is invalid.
     optimizer : str
         sgd or adam.
+    model : MLP or Transformer
+    ragged : bool
+        Whether sequences end early.
     """
 
     id: str
@@ -43,6 +50,8 @@ class Case:
     normalizer: str = "decisions"
     masked: bool = False
     optimizer: str = "adam"
+    model: Model = NETWORK
+    ragged: bool = False
 
 
 CASES = (
@@ -77,14 +86,22 @@ class Batch:
     mask: NDArray[np.bool_] | None
 
     def astype(self, dtype: DTypeLike) -> "Batch":
-        """Return the same numbers in another dtype."""
+        """Return the same numbers in another dtype; tokens stay integers."""
+        tokens = self.observations.dtype.kind in "iu"
         return Batch(
-            self.observations.astype(dtype),
+            self.observations if tokens else self.observations.astype(dtype),
             self.rewards.astype(dtype),
             self.action_uniforms.astype(dtype),
             self.gate_uniforms.astype(dtype),
             self.mask,
         )
+
+    @property
+    def past(self) -> NDArray[np.bool_]:
+        """Which decisions are none, being past the end of their sequence."""
+        if self.observations.dtype.kind in "iu":
+            return self.observations < 0
+        return np.zeros(self.rewards.shape, dtype=np.bool_)
 
 
 def make_batch(case: Case, seed: int, step: int) -> Batch:
@@ -93,27 +110,38 @@ def make_batch(case: Case, seed: int, step: int) -> Batch:
     def draw(purpose: int, *shape: int) -> NDArray[Any]:
         return uniforms(seed, purpose, step, shape, np.float32)
 
-    mask = draw(64, ROWS) < 0.7 if case.masked else None
+    sequences = not isinstance(case.model, MLP)
+    shape = (SEQUENCES, TOKENS) if sequences else (ROWS,)
+    mask = draw(64, *shape) < 0.7 if case.masked else None
+    if isinstance(case.model, MLP):
+        observations = 2 * draw(65, *shape, SIZES[0]) - 1
+    else:
+        observations = np.floor(case.model.vocabulary * draw(65, *shape)).astype(np.int64)
+    if case.ragged:
+        there = np.arange(TOKENS) < 1 + np.floor(TOKENS * draw(68, SEQUENCES, 1))
+        observations[~there] = -1
+        mask = there if mask is None else mask & there
     return Batch(
-        2 * draw(65, ROWS, SIZES[0]) - 1,
-        2 * draw(66, ROWS) - 0.5,
-        draw(Purpose.ACTIONS, ROWS),
-        draw(Purpose.GATE, ROWS),
+        observations,
+        2 * draw(66, *shape) - 0.5,
+        draw(Purpose.ACTIONS, *shape),
+        draw(Purpose.GATE, *(shape[:1] if case.gate.unit == "sequence" else shape)),
         mask,
     )
 
 
 def start_state(case: Case, seed: int) -> TrainingState:
     """Return the state from which a case starts, in numbers that float32 holds exactly."""
-    model = MLP(SIZES)
-    parameters = model.initialize(seed, np.float32)
+    parameters = case.model.initialize(seed, np.float32)
     flat = parameters.flat
-    flat += 0.5 * (uniforms(seed, 67, 0, flat.shape, np.float32) - np.float32(0.5))
+    # Depth magnifies roundings, the more so the further the weights are from their initialization.
+    around = np.float32(0.5 if isinstance(case.model, MLP) else 0.2)
+    flat += around * (uniforms(seed, 67, 0, flat.shape, np.float32) - np.float32(0.5))
     # An epsilon above rounding: divided by 1e-8 alone, a gradient that cancels to 0 up to rounding
     # would be a step of another size on every honest backend.
     adam = case.optimizer == "adam"
     optimizer: Optimizer = Adam(1e-3, epsilon=1e-2) if adam else SGD(0.1)
-    return TrainingState(model, parameters, optimizer)
+    return TrainingState(case.model, parameters, optimizer)
 
 
 def cast_state(state: TrainingState, dtype: DTypeLike) -> TrainingState:
@@ -147,7 +175,7 @@ def trace_step(
     case : Case
     batch : Batch
         In the dtype of the state's parameters.
-    actions : (N,) int, optional
+    actions : (N,) or (B, T) int, optional
         Use these in place of the sampled ones, so that what follows can be compared although a
         sampled action differs by rounding.
     history : (h,) float, optional
@@ -156,17 +184,25 @@ def trace_step(
     Returns
     -------
     dict
-        ``state`` and ``history`` after the step, and the tensors by name.
+        ``state`` and ``history`` after the step, and the tensors by name; 0 past the end of a
+        sequence, where a forward and a signal may be anything.
     """
     learner = backend.learner(state)
-    out, into = backend.to_numpy, backend.array
+    out, into, past = backend.to_numpy, backend.array, batch.past
+
+    def there(values: Any) -> NDArray[Any]:
+        array = np.array(values)
+        if array.shape[: past.ndim] == past.shape:
+            array[past] = 0
+        return array
+
     observations = into(batch.observations)
-    trace: Trace = {"logits": np.array(out(learner.logits(observations)))}
+    trace: Trace = {"logits": there(out(learner.logits(observations)))}
     policy = learner.forward(observations)
-    trace["log_probabilities"] = np.array(out(policy.log_probabilities))
+    trace["log_probabilities"] = there(out(policy.log_probabilities))
     sampled = learner.sample(policy, into(batch.action_uniforms))
-    trace["actions"] = np.array(out(sampled))
-    trace["confidence"] = np.array(out(learner.confidence(policy)))
+    trace["actions"] = there(out(sampled))
+    trace["confidence"] = there(out(learner.confidence(policy)))
     taken = sampled if actions is None else into(actions)
     result = learner.update(
         policy,
@@ -181,9 +217,11 @@ def trace_step(
     screening = result.screening.convert(out)
     for name in ("surprisal", "signal", "price", "keep_probability", "weight"):
         value = getattr(screening, name)
-        trace[name] = None if value is None else np.array(value)
+        where = there if name in ("surprisal", "signal") else np.array
+        trace[name] = None if value is None else where(value)
     trace["loss"] = float(result.loss)
     trace["executed_rows"], trace["updated"] = result.executed_rows, result.updated
+    trace["dense_rows"] = screening.valid if result.dense_rows is None else result.dense_rows
     trace["history"] = screening.history
     after = learner.state()
     trace["state"] = after

@@ -115,24 +115,31 @@ def _share(tensor: str, expected: Trace) -> float:
 def near_gate(case: Case, batch: Batch, expected: Trace) -> NDArray[np.bool_]:
     """Mark the decisions whose gate rounding may flip."""
     gate, signal = case.gate, expected["signal"]
-    valid = np.ones(signal.shape, dtype=np.bool_) if batch.mask is None else batch.mask
+    sequences = signal.shape != batch.rewards.shape
+    valid = np.ones(batch.rewards.shape, dtype=np.bool_) if batch.mask is None else batch.mask
+    units = valid.any(axis=1) if sequences else valid
     near = np.zeros(signal.shape, dtype=np.bool_)
     if gate.draw == "bernoulli":
         near = np.abs(batch.gate_uniforms - expected["keep_probability"]) < GUARD
     elif gate.draw == "top_k":
-        ordered = np.sort(signal[valid])[::-1]
+        ordered = np.sort(signal[units])[::-1]
         k = top_k_count(gate.rate or 0.0, ordered.size)
         if k < ordered.size and ordered[k - 1] - ordered[k] < GUARD:
             near = np.abs(signal - ordered[k]) < GUARD
     elif gate.temperature == 0.0:
         near = np.abs(signal - expected["price"]) < GUARD
-    return near & valid
+    return (near[:, None] if sequences else near) & valid
 
 
 def near_actions(batch: Batch, expected: Trace) -> NDArray[np.bool_]:
     """Mark the decisions whose sampled action rounding may change."""
-    cdf = np.cumsum(np.exp(expected["log_probabilities"]), axis=-1)[:, :-1]
-    near: NDArray[np.bool_] = (np.abs(cdf - batch.action_uniforms[:, None]) < GUARD).any(axis=-1)
+    return near_boundary(expected["log_probabilities"], batch.action_uniforms)
+
+
+def near_boundary(log_probabilities: NDArray[Any], uniforms: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the uniforms (...) within the guard band of a boundary of the CDF, of (..., K)."""
+    cdf = np.cumsum(np.exp(log_probabilities), axis=-1)[..., :-1]
+    near: NDArray[np.bool_] = (np.abs(cdf - uniforms[..., None]) < GUARD).any(axis=-1)
     return near
 
 

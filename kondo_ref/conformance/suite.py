@@ -1,19 +1,28 @@
 """All checks over one backend, and the report of them.
 
 A check has an id: ``vectors``; a part of a step and a dtype, as ``gradient.float32``; or a
-behaviour and a dtype. Numbers are compared over every case at a first step and over 200 steps of
-some cases, re-synchronised with the reference at each, so that roundings do not pile up.
+behaviour and a dtype; those of a transformer begin with ``transformer/``, and are run for backends
+that train one. Numbers are compared over every case at a first step and over 200 steps of some
+cases (20 of a transformer's), re-synchronised with the reference at each, so that roundings do not
+pile up.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kondo_ref.backend import Backend, load_backend
-from kondo_ref.conformance.behaviour import BEHAVIOUR
+from kondo_ref.conformance.behaviour import BEHAVIOUR, Behaviour
 from kondo_ref.conformance.cases import CASES, Case, cast_state, make_batch, start_state, trace_step
 from kondo_ref.conformance.compare import PARTS, Comparison, compare
+from kondo_ref.conformance.sequences import (
+    DEPTH_LIMIT,
+    LONG_SEQUENCE_CASES,
+    SEQUENCE_BEHAVIOUR,
+    SEQUENCE_CASES,
+)
 from kondo_ref.ratio import LIMIT
 from kondo_ref.vectors.check import PUBLISHED, check_vectors
 
@@ -23,6 +32,45 @@ STEPS = 200
 LONG_CASES = ("dg", "kondo-rolling", "top-k", "top-k-masked-kept")
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The checks of one kind of model.
+
+    Parameters
+    ----------
+    prefix : str
+        Of their ids.
+    cases : tuple of Case
+    long : tuple of str
+        Ids of the cases that are run over many steps.
+    share : int
+        Those are the steps asked for over this number.
+    limit : float
+        Of the test ratio.
+    behaviour : dict
+    """
+
+    prefix: str
+    cases: tuple[Case, ...]
+    long: tuple[str, ...]
+    share: int
+    limit: float
+    behaviour: dict[str, Behaviour]
+
+
+GROUPS = {
+    "mlp": Group("", CASES, LONG_CASES, 1, LIMIT, BEHAVIOUR),
+    "transformer": Group(
+        "transformer/", SEQUENCE_CASES, LONG_SEQUENCE_CASES, 10, DEPTH_LIMIT, SEQUENCE_BEHAVIOUR
+    ),
+}
+
+
+def models_of(backend: Backend) -> tuple[str, ...]:
+    """Return the kinds of models that a backend trains: its `models`, an MLP if it has none."""
+    return tuple(getattr(backend, "models", ("mlp",)))
 
 
 def check_backend(
@@ -50,22 +98,25 @@ def check_backend(
     Returns
     -------
     dict
-        ``schema``, ``backend``, ``versions``, ``seed``, ``steps``, ``verdict`` (conforms or
-        deviates) and ``checks``, each with ``id``, ``verdict`` (holds or fails), ``ratio`` (the
-        worst test ratio, None where it is infinite or there is none), ``tensor``, ``case``,
-        ``step`` (where the worst was seen), ``inside_guard`` (decisions within the guard band),
-        ``flipped`` (of those, how many differ) and ``message``.
+        ``schema``, ``backend``, ``versions``, ``models``, ``seed``, ``steps``, ``verdict``
+        (conforms or deviates) and ``checks``, each with ``id``, ``verdict`` (holds or fails),
+        ``ratio`` (the worst test ratio, None where it is infinite or there is none), ``tensor``,
+        ``case``, ``step`` (where the worst was seen), ``inside_guard`` (decisions within the guard
+        band), ``flipped`` (of those, how many differ) and ``message``.
     """
-    checks = [_vectors(backend, progress)]
-    for dtype in dtypes:
-        checks += _numbers(backend, dtype, seed, steps, progress)
-        for name, behaviour in BEHAVIOUR.items():
-            progress(f"{name}.{dtype}")
-            checks.append(_behaviour(f"{name}.{dtype}", behaviour, backend, dtype, seed))
+    checks, models = [_vectors(backend, progress)], models_of(backend)
+    for group in [group for kind, group in GROUPS.items() if kind in models]:
+        for dtype in dtypes:
+            checks += _numbers(backend, group, dtype, seed, steps, progress)
+            for name, behaviour in group.behaviour.items():
+                check_id = f"{group.prefix}{name}.{dtype}"
+                progress(check_id)
+                checks.append(_behaviour(check_id, behaviour, backend, dtype, seed))
     return {
         "schema": SCHEMA,
         "backend": backend.name,
         "versions": backend.versions(),
+        "models": list(models),
         "seed": seed,
         "steps": steps,
         "verdict": "conforms" if all(c["verdict"] == "holds" for c in checks) else "deviates",
@@ -103,15 +154,18 @@ def _behaviour(
 
 
 def _numbers(
-    backend: Backend, dtype: str, seed: int, steps: int, progress: Progress
+    backend: Backend, group: Group, dtype: str, seed: int, steps: int, progress: Progress
 ) -> list[dict[str, Any]]:
     """Return one check a part of a step: the worst ratio over all cases and steps."""
-    worst = {part: _check(f"{part}.{dtype}", holds=True, ratio=0.0) for part in _ALL_PARTS}
+    worst = {
+        part: _check(f"{group.prefix}{part}.{dtype}", holds=True, ratio=0.0) for part in _ALL_PARTS
+    }
     inside = flipped = 0
-    for case in CASES:
-        progress(f"{case.id}.{dtype}")
+    for case in group.cases:
+        progress(f"{group.prefix}{case.id}.{dtype}")
+        length = -(-steps // group.share) if case.id in group.long else 1
         try:
-            for step, found in enumerate(_run(backend, case, dtype, seed, steps)):
+            for step, found in enumerate(_run(backend, case, dtype, seed, length)):
                 inside, flipped = inside + found.inside, flipped + found.flipped
                 for difference in found.differences:
                     entry = worst[difference.part]
@@ -125,7 +179,7 @@ def _numbers(
                 entry.update(ratio=np.inf, case=case.id, message=message)
             break
     for entry in worst.values():
-        if not entry["ratio"] <= LIMIT:
+        if not entry["ratio"] <= group.limit:
             entry["verdict"] = "fails"
         entry["ratio"] = entry["ratio"] if np.isfinite(entry["ratio"]) else None
     for part in ("actions", "gate"):
@@ -140,7 +194,7 @@ def _run(backend: Backend, case: Case, dtype: str, seed: int, steps: int) -> "li
     state = start_state(case, seed)
     history: Any = None
     result = []
-    for step in range(steps if case.id in LONG_CASES else 1):
+    for step in range(steps):
         batch = make_batch(case, seed, step)
         exact = batch.astype(np.float64)
         past = None if history is None else history.astype(np.float64)

@@ -13,7 +13,10 @@ KINDS: dict[str, type[Model]] = {"mlp": MLP, "transformer": Transformer}
 
 def kind_of(model: Model) -> str:
     """Return the name of a model's kind."""
-    return next(kind for kind, cls in KINDS.items() if isinstance(model, cls))
+    for kind, cls in KINDS.items():
+        if isinstance(model, cls):
+            return kind
+    raise TypeError(f"model: expected one of {', '.join(KINDS)}, got {model!r}")
 
 
 def describe(model: Model) -> dict[str, Any]:
