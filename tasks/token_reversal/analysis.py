@@ -30,6 +30,8 @@ LINES = (
     ("kept_correct", "kept tokens that are correct", "{:.1%}"),
     ("sequence_correct", "all tokens of their sequences", "{:.1%}"),
     ("batch_correct", "all tokens", "{:.1%}"),
+    ("kept_after_error", "kept tokens after their sequence's first error", "{:.1%}"),
+    ("sequence_after_error", "all tokens of their sequences", "{:.1%}"),
     ("kept_surprisal", "mean surprisal of kept tokens (nat)", "{:.3f}"),
     ("batch_surprisal", "mean surprisal of all tokens (nat)", "{:.3f}"),
 )

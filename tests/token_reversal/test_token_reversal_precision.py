@@ -29,6 +29,7 @@ def batch(seed: int, unit: str, b: int = 6, h: int = 3) -> tuple[Screening, Any]
 def slow_shares(batches: list[tuple[Screening, Any]]) -> dict[str, float]:
     """Return the shares by going from token to token."""
     kept_right, sequence, kept_surprisal, every_right, every_surprisal = [], [], [], [], []
+    after, sequence_after = [], []
     for screening, right in batches:
         h = right.shape[1]
         for row, truth in enumerate(right):
@@ -40,9 +41,15 @@ def slow_shares(batches: list[tuple[Screening, Any]]) -> dict[str, float]:
                     kept_right.append(is_right)
                     kept_surprisal.append(l)
                     sequence.append(sum(truth) / h)
-    lists = (kept_right, sequence, every_right, kept_surprisal, every_surprisal)
+                    late = [not all(truth[:i]) for i in range(h)]
+                    after.append(late[place])
+                    sequence_after.append(sum(late) / h)
+    lists = (
+        kept_right, sequence, after, sequence_after, every_right, kept_surprisal, every_surprisal,
+    )  # fmt: skip
     names = (
-        "kept_correct", "sequence_correct", "batch_correct", "kept_surprisal", "batch_surprisal",
+        "kept_correct", "sequence_correct", "kept_after_error", "sequence_after_error",
+        "batch_correct", "kept_surprisal", "batch_surprisal",
     )  # fmt: skip
     return {n: float(np.mean(values)) for n, values in zip(names, lists, strict=True)}
 
@@ -77,6 +84,8 @@ def test_nothing_kept_has_no_precision() -> None:
     assert [name for name, value in shares.items() if value is None] == [
         "kept_correct",
         "sequence_correct",
+        "kept_after_error",
+        "sequence_after_error",
         "kept_surprisal",
     ]
 
@@ -84,7 +93,10 @@ def test_nothing_kept_has_no_precision() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("kept.sum(axis=1) @", "kept.any(axis=1) @"),
+        ("kept.sum(axis=1) @ right", "kept.any(axis=1) @ right"),
+        ("kept.sum(axis=1) @ late", "kept.any(axis=1) @ late"),
+        ("late[:, 1:] = ~np.logical_and.accumulate(right, axis=1)[:, :-1]", "late = ~right"),
+        ("late & kept", "late"),
         ("right & kept", "right | kept"),
         ("screening.weight.shape[1] - right.shape[1] :", ": right.shape[1]"),
         ("surprisal[kept].sum", "surprisal[~kept].sum"),

@@ -22,7 +22,8 @@ COUNTS = (
     "dense_flop", "step_flop",
 )  # fmt: skip
 PRECISION = (
-    "kept_correct", "sequence_correct", "batch_correct", "kept_surprisal", "batch_surprisal",
+    "kept_correct", "sequence_correct", "kept_after_error", "sequence_after_error",
+    "batch_correct", "kept_surprisal", "batch_surprisal",
 )  # fmt: skip
 
 
