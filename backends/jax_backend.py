@@ -23,7 +23,7 @@ from kondo_ref.backends import jax_network, jax_screening, jax_stations
 from kondo_ref.backends.jax_arrays import in_double, own
 from kondo_ref.backends.jax_stations import Tree
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, PolicyGradient, normalizer_count
+from kondo_ref.gradient import NORMALIZERS, PolicyGradient, normalizer_count, require_finite
 from kondo_ref.models.kinds import Model, require_mlp
 from kondo_ref.optim import FLUSH_BELOW, FLUSH_EVERY, SGD, Adam
 from kondo_ref.parameters import Parameters
@@ -110,8 +110,7 @@ class JaxBackend:
             float(divisor),
             capacity=jax_stations.capacity_for(kept, taken.size),
         )
-        if not np.isfinite(loss):
-            raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
+        require_finite(loss)
         return PolicyGradient(float(loss), dlogits, screening, divisor)
 
     def learner(self, state: TrainingState) -> "JaxLearner":
@@ -225,7 +224,7 @@ class JaxLearner:
         if kept == 0:
             return StepResult(0.0, screening, 0, updated=False)
         capacity = jax_stations.capacity_for(kept, screening.weight.size)
-        loss, self._gradient = jax_network.network_gradient(
+        loss, gradient = jax_network.network_gradient(
             policy.parameters,
             policy.observations,
             own(actions, np.asarray(actions)),
@@ -234,6 +233,8 @@ class JaxLearner:
             float(normalizer_count(screening, normalizer)),
             capacity=capacity,
         )
+        require_finite(float(loss))
+        self._gradient = gradient
         self._step()
         return StepResult(float(loss), screening, capacity, updated=True)
 

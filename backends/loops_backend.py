@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kondo_ref import checks
 from kondo_ref.backends.loops_network import LoopsNetwork
 from kondo_ref.gate import Gate
+from kondo_ref.gradient import require_finite
 from kondo_ref.models.kinds import require_mlp
 from kondo_ref.parameters import Parameters
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
@@ -280,4 +281,9 @@ def gated_rows(
         drow = [c * math.exp(value) for value in rows[i]]
         drow[action] = c * math.expm1(rows[i][action])
         drows.append(drow)
-    return math.fsum(loss), drows, kept
+    try:
+        total = math.fsum(loss)
+    except OverflowError:
+        total = math.inf
+    require_finite(total)
+    return total, drows, kept

@@ -5,7 +5,6 @@ the device from the observations to the update; numbers cross over where a check
 loss is one, and the signals where scipy solves a calibrated price or a rolling price is followed.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from kondo_ref.backends.torch_screening import (
     screen_surprisal,
 )
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, PolicyGradient
+from kondo_ref.gradient import NORMALIZERS, PolicyGradient, require_finite
 from kondo_ref.step import TrainingState
 
 
@@ -121,8 +120,7 @@ class TorchBackend:
             chosen = stations.differentiable_surprisal(rows, taken.reshape(-1)[kept])
             total = torch.dot(coefficients, chosen)
         loss = total.item()
-        if not math.isfinite(loss):
-            raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
+        require_finite(loss)
         dlogits: Any = torch.zeros_like(z)
         dlogits.view(-1, k)[kept] = torch.autograd.grad(total, rows)[0]
         result: Any = screening

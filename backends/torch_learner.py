@@ -28,7 +28,7 @@ from kondo_ref.backends.torch_screening import (
 from kondo_ref.backends.torch_state import MOMENTS, our_optimizer, torch_optimizer
 from kondo_ref.backends.torch_transformer import TransformerNetwork
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.gradient import NORMALIZERS, require_finite
 from kondo_ref.models.mlp import MLP
 from kondo_ref.models.transformer import Transformer
 from kondo_ref.optim import FLUSH_BELOW, FLUSH_EVERY, SGD
@@ -197,13 +197,15 @@ class TorchLearner:
         with torch.enable_grad():
             chosen = stations.differentiable_surprisal(logits, taken.reshape(-1)[kept])
             loss = torch.dot(coefficients, chosen)
+        number = loss.item()
+        require_finite(number)
         for parameter in self._parameters:
             parameter.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._expect_everything = rows == self._network.rows(run)
         self._after_step()
-        return StepResult(loss.item(), screening, rows, updated=True, dense_rows=dense)
+        return StepResult(number, screening, rows, updated=True, dense_rows=dense)
 
     def _after_step(self) -> None:
         self._steps += 1

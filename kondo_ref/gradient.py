@@ -5,6 +5,7 @@ g = (1/Z) sum_i G_i U_i grad log pi(a_i), an ascent direction; as a loss to desc
 computes the kept rows alone, which is what a model's backward is fed with.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,9 +94,14 @@ def policy_gradient(
     flat[rows] = kept_dlogits(kept_log_probabilities, taken.ravel()[rows], coefficients)
     with np.errstate(over="ignore"):
         loss = float(np.sum(coefficients * screening.surprisal.ravel()[rows]))
-    if not np.isfinite(loss):
-        raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
+    require_finite(loss)
     return PolicyGradient(loss, dlogits, screening, divisor)
+
+
+def require_finite(loss: float) -> None:
+    """Refuse a loss that overflowed, before anything is learned from it."""
+    if not math.isfinite(loss):
+        raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
 
 
 def normalizer_count(screening: Screening, normalizer: str) -> int:

@@ -19,7 +19,13 @@ from kondo_ref.baselines import expected_confidence
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.delight import log_softmax, surprisal
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, kept_coefficients, kept_dlogits, normalizer_count
+from kondo_ref.gradient import (
+    NORMALIZERS,
+    kept_coefficients,
+    kept_dlogits,
+    normalizer_count,
+    require_finite,
+)
 from kondo_ref.models import mlp, transformer
 from kondo_ref.models.decoding import generate
 from kondo_ref.models.kinds import Model
@@ -272,9 +278,11 @@ class Learner:
         drows = kept_dlogits(
             rows if everything else rows[kept], actions.ravel()[kept], coefficients
         )
+        with np.errstate(over="ignore"):
+            loss = float(np.sum(coefficients * screening.surprisal.ravel()[kept]))
+        require_finite(loss)
         executed = self._backward(policy, drows, kept)
         self.optimizer.step(self.parameters, self.gradient)
-        loss = float(np.sum(coefficients * screening.surprisal.ravel()[kept]))
         return StepResult(loss, screening, executed, updated=True, dense_rows=dense)
 
     def _dense_rows(self, policy: Policy, screening: Screening) -> int | None:

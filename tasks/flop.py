@@ -9,6 +9,11 @@ from typing import Any
 
 CONVENTION = "matmul, 2mkn"
 
+LEGEND = (
+    "logical, structural, executed: each over the same count with everything kept, so that the\n"
+    "share of structural may exceed that of executed."
+)
+
 LINES = (
     ("logical_share", f"backward FLOP ({CONVENTION}) / dense: logical", "{:.3f}"),
     ("structural_share", "  structural, the least for these gates", "{:.3f}"),

@@ -22,6 +22,26 @@ def test_bench_reports_ratios_and_rows(capsys: pytest.CaptureFixture[str]) -> No
     assert all(v["calls"] >= 7 for v in variants.values())
 
 
+@pytest.mark.parametrize(
+    ("words", "units"),
+    [
+        (["--batch", "20"], "samples"),
+        (
+            ["transformer", "--batch", "10", "--length", "4", "--width", "8"],
+            "tokens or of sequences",
+        ),
+    ],
+)
+def test_bench_says_its_rate_and_dtype(
+    words: list[str], units: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", *words, "--rate", ".25", "--dtype", "float64", "--seconds", ".01"]) == 0
+    header = capsys.readouterr().out.partition("\n\n")[0]
+    said = f"A gated step keeps a rate of 0.25 of {units}; float64"
+    assert said in " ".join(header.split())
+    assert max(len(line) for line in header.splitlines()) <= 110
+
+
 def test_bench_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--batch", "50", "100", "--seconds", "0.01"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kondo_ref.cli import main
+from kondo_ref.task import DEFAULT
 from kondo_ref.tasks.mnist import analysis
 from kondo_ref.tasks.mnist.analysis import summarize
 
@@ -271,6 +272,34 @@ def test_an_abbreviated_option_is_refused(capsys: pytest.CaptureFixture[str]) ->
         main(["run", "--seed", "7"])
     assert stop.value.code == 2
     assert "unrecognized arguments: --seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "message"),
+    [
+        (
+            ["token-reversal", "--data", "full"],
+            "run token-reversal",
+            "unrecognized arguments: --da",
+        ),
+        (["--task", "mnist", "--length", "3"], "run mnist", "unrecognized arguments: --length"),
+        (["--length=3"], f"run {DEFAULT}", "unrecognized arguments: --length=3"),
+        (["--length", "3"], "run", "unrecognized arguments: --length"),
+        (["chess", "--length", "3"], "run", "unrecognized arguments: --length 3"),
+        (["--steps", "x"], f"run {DEFAULT}", "argument --steps: invalid int value: 'x'"),
+        (["token-reversal", "--steps", "x"], "run token-reversal", "argument --steps: invalid int"),
+    ],
+)
+def test_a_wrong_option_names_the_task_and_its_help(
+    words: list[str], command: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["run", *words])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"kondo-ref {command}: {message}")
+    assert error.endswith(f"; see kondo-ref {command} --help\n")
+    assert error.count("\n") == 1
 
 
 def test_a_figure_that_fails_does_not_cost_the_run(

@@ -258,4 +258,4 @@ def test_a_wrong_command_is_no_command(capsys: pytest.CaptureFixture[str]) -> No
         with pytest.raises(SystemExit) as stop:
             parser().parse_args(arguments)
         assert stop.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    assert "; see kondo-ref vectors check --help" in capsys.readouterr().err

@@ -219,6 +219,11 @@ WRONG: dict[str, tuple[list[Patch], type[Learner], str]] = {
     "masked, not skipped": ([], Masked, "rows-are-skipped.float64"),
     "moments forgotten": ([], Forgets, "state-goes-through.float64"),
     "randomness of its own": ([], Draws, "the-same-twice.float64"),
+    "overflow learned from": (
+        [(step, "require_finite", lambda _: None)],
+        Learner,
+        "overflow-is-refused.float64",
+    ),
     "inputs written to": ([], Writes, "inputs-are-left-alone.float64"),
     **WRONG_SEQUENCES,
 }

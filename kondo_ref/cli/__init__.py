@@ -1,17 +1,19 @@
 """The command line: one file a subcommand, text for people, ``--json`` for programs.
 
 Exit codes: 0 holds, 1 does not hold, 2 could not run. What cannot be run is said in one line on
-standard error.
+standard error; an error of our own has its traceback there, and code 2 too.
 """
 
-import argparse
 import io
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import kondo_ref
 from kondo_ref.cli import backends, bench, flops, flops_audit, run, vectors
+from kondo_ref.cli.arguments import ArgumentParser
+from kondo_ref.cli.foreign import REFUSALS
 
 BLAS_THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
@@ -40,18 +42,31 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        print(f"kondo-ref: {one_line(error)}", file=sys.stderr)
+    except (*REFUSALS, OverflowError, RecursionError, KeyboardInterrupt, SystemExit) as error:
+        print(f"kondo-ref: {reason(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt as interrupt:
-        print(f"kondo-ref: {one_line(interrupt) or 'interrupted'}", file=sys.stderr)
+    except Exception:  # our own bug: a code of 1 would say that something does not hold
+        traceback.print_exc()
         return 2
     return code
 
 
-def parser() -> argparse.ArgumentParser:
+def reason(error: BaseException) -> str:
+    """Return in one line why a command could not run."""
+    if isinstance(error, SystemExit):  # no command of ours raises it
+        return f"the code that was run called sys.exit({error.code!r})"
+    if isinstance(error, KeyboardInterrupt):
+        return one_line(error) or "interrupted"
+    if isinstance(error, OverflowError):
+        return f"a number is too large ({one_line(error)})"
+    if isinstance(error, RecursionError):
+        return f"nested too deeply ({one_line(error)})"
+    return one_line(error) or type(error).__name__
+
+
+def parser() -> ArgumentParser:
     """Return the parser of all subcommands."""
-    root = argparse.ArgumentParser(
+    root = ArgumentParser(
         prog="kondo-ref",
         description="The reference for the Delightful Policy Gradient and the Kondo gate.",
         epilog="Exit codes: 0 holds, 1 does not hold, 2 could not run.",

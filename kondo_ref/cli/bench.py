@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from kondo_ref.cli.foreign import blamed
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
@@ -48,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     checks.one_of("model", args.model, MODELS)
     if not 0.0 < args.seconds <= 3600.0:
         raise ValueError(f"--seconds: expected a number in (0, 3600], got {args.seconds}")
-    report = MODELS_RUN[args.model](args, args.backends.split(","))
+    names = args.backends.split(",")
+    with blamed(*names):
+        report = MODELS_RUN[args.model](args, names)
     if args.json:
         print(files.to_json(report))
     return 0
@@ -74,7 +78,10 @@ def run_mlp(args: argparse.Namespace, names: list[str]) -> dict[str, Any]:
     ]
     rows = [row for size in sizes for row in ratios(size, [b.name for b in backends])]
     if not args.json:
-        print("MLP 784-100-100-10, Adam; CPU time as a ratio to the same backend's forward alone\n")
+        print(
+            "MLP 784-100-100-10, Adam; CPU time as a ratio to the same backend's forward alone.\n"
+            f"A gated step keeps a rate of {args.rate:g} of samples; {args.dtype}.\n"
+        )
         print(table(rows, COLUMNS))
         if masked is not None:
             print(f"\n{MASKED}:\n\n{table(rows, MASKED_COLUMNS)}")
@@ -109,9 +116,9 @@ def run_transformer(args: argparse.Namespace, names: list[str]) -> dict[str, Any
     if not args.json:
         print(
             "Transformer, 2 layers, 2 heads, feed-forward 4 D, token reversal, Adam; CPU time as a "
-            "ratio to the same\nbackend's forward alone. A gated step keeps that rate of tokens or "
-            "of sequences; rows are those of its\nbackward, of B T. Held: activations kept for the "
-            "backward, in MB.\n"
+            "ratio to the same\nbackend's forward alone. A gated step keeps a rate of "
+            f"{args.rate:g} of tokens or of sequences; {args.dtype}.\nRows are those of its "
+            "backward, of B T. Held: activations kept for the backward, in MB.\n"
         )
         print(table(rows, TRANSFORMER_COLUMNS))
         if masked is not None:

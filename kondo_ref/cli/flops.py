@@ -13,28 +13,7 @@ if TYPE_CHECKING:
 
 Results = tuple[dict[str, Any], str]
 
-MODELS = ("mlp", "transformer")
 RATES = ("0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1")
-SEQUENCES: dict[str, Any] = {"length": None, "prompt": 0, "attention": "dense"}
-# The options that belong to some models only: what they need, and what else they have.
-NEEDED = {"mlp": ("sizes",), "transformer": ("vocab", "length"), "preset": (), "config": ()}
-OWN: dict[str, dict[str, Any]] = {
-    "mlp": {"sizes": None},
-    "transformer": {
-        **SEQUENCES,
-        "vocab": None,
-        "actions": None,
-        "d_model": 64,
-        "layers": 3,
-        "heads": 4,
-        "d_ff": 128,
-        "activation": "relu",
-        "biases": False,
-        "final_norm": False,
-    },
-    "preset": SEQUENCES,
-    "config": SEQUENCES,
-}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -51,16 +30,18 @@ def add_parser(subparsers: Any) -> None:
             "not run."
         ),
     )
-    p.add_argument("model", nargs="?", metavar="MODEL", help=" or ".join(MODELS))
-    p.add_argument("--preset", metavar="NAME", help="a published decoder, such as llama-3-8b")
-    p.add_argument("--config", type=Path, metavar="FILE", help="config.json of a decoder")
+    p.add_argument("model", nargs="?", metavar="MODEL", help="mlp or transformer")
     p.add_argument("--batch", type=int, default=1, help="samples or sequences (default: 1)")
-    p.add_argument("--sizes", type=int, nargs="+", metavar="D", help="of an MLP, inputs to actions")
-    p.add_argument("--length", type=int, metavar="T", help="tokens (default: a decoder's most)")
-    p.add_argument("--prompt", type=int, metavar="P", help="of them before the first decision")
-    p.add_argument("--attention", help="dense or causal (default: dense)")
     p.add_argument("--optimizer", default="adam", help="adam or sgd (default: adam)")
-    own = p.add_argument_group("our transformer")
+    p.add_argument(
+        "--convention",
+        default="matmul",
+        help="matmul, macs, scalar (all operations); for a dense step also a tool or formula by "
+        "name, or all of them (default: matmul)",
+    )
+    own = p.add_argument_group("options of mlp")
+    own.add_argument("--sizes", type=int, nargs="+", metavar="D", help="from inputs to actions")
+    own = p.add_argument_group("options of transformer")
     own.add_argument("--vocab", type=int, metavar="V", help="tokens that are read")
     own.add_argument("--actions", type=int, metavar="A", help="tokens to choose from (default: V)")
     own.add_argument("--d-model", type=int, metavar="D", help="(default: 64)")
@@ -70,6 +51,13 @@ def add_parser(subparsers: Any) -> None:
     own.add_argument("--activation", help="relu or gelu (default: relu)")
     own.add_argument("--biases", action="store_true", default=None, help="with biases")
     own.add_argument("--final-norm", action="store_true", default=None, help="a norm at the end")
+    own = p.add_argument_group("options of decoders (--preset, --config)")
+    own.add_argument("--preset", metavar="NAME", help="a published decoder, such as llama-3-8b")
+    own.add_argument("--config", type=Path, metavar="FILE", help="config.json of a decoder")
+    own = p.add_argument_group("options of transformer and of decoders")
+    own.add_argument("--length", type=int, metavar="T", help="tokens (default: a decoder's most)")
+    own.add_argument("--prompt", type=int, metavar="P", help="of them before the first decision")
+    own.add_argument("--attention", help="dense or causal (default: dense)")
     gate = p.add_argument_group("gate")
     gate.add_argument("--rate", help="chance of a unit to be kept, in [0, 1]")
     gate.add_argument("--unit", help="sample for mlp, else token or sequence (default: token)")
@@ -78,14 +66,12 @@ def add_parser(subparsers: Any) -> None:
     gate.add_argument(
         "--backward-cost", type=float, metavar="R", help="in forwards: given, not counted"
     )
-    p.add_argument(
-        "--convention",
-        default="matmul",
-        help="matmul, macs, scalar (all operations); for a dense step also a tool or formula by "
-        "name, or all of them (default: matmul)",
-    )
     more = p.add_argument_group("studies")
-    more.add_argument("--sweep", action="store_true", help="rates x units x ways to screen")
+    more.add_argument(
+        "--sweep",
+        action="store_true",
+        help="rates x units x ways to screen; draft is among them only with --draft-ratio",
+    )
     more.add_argument("--rates", nargs="+", metavar="RATE", help=f"(default: {' '.join(RATES)})")
     more.add_argument(
         "--curves",
@@ -93,21 +79,31 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="curves.csv of kondo-ref run mnist: the time to 5 %% error beside the published one",
     )
-    more.add_argument("--csv", type=Path, metavar="FILE", help="write the rows of a study")
-    more.add_argument("--figure", type=Path, metavar="FILE", help="draw a study")
-    p.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    output = p.add_argument_group("output")
+    output.add_argument("--csv", type=Path, metavar="FILE", help="write the rows of a study")
+    output.add_argument("--figure", type=Path, metavar="FILE", help="draw a study")
+    output.add_argument("--json", action="store_true", help="print JSON and nothing else")
     p.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Count, and print; see `add_parser`."""
+    from kondo_ref.flops import study_options
+
+    kind = study_options.kind_of(args)
+    study_options.check_options(args, kind)
+    with study_options.as_typed(kind):
+        _print(args, kind)
+    return 0
+
+
+def _print(args: argparse.Namespace, kind: str) -> None:
+    """Print what is asked for, as text or as JSON."""
     from kondo_ref import checks, files
     from kondo_ref.flops import conventions, study_json, study_text
     from kondo_ref.flops.study_models import batch_of
 
-    kind = _kind_of(args)
-    _check_options(args, kind)
-    checks.one_of("--convention", args.convention, (*conventions.NAMES, "all"))
+    checks.one_of("convention", args.convention, (*conventions.NAMES, "all"))
     batch, model = batch_of(kind, vars(args))
     heading = study_text.heading(model, batch)
     if args.convention not in conventions.VIEWS:
@@ -120,57 +116,13 @@ def run(args: argparse.Namespace) -> int:
         results, text = _counted(args, batch)
     if args.json:
         shape = ("batch", "length", "prompt", "attention")
-        report = {"schema": study_json.SCHEMA, "model": model, "convention": args.convention}
+        schema = study_json.SWEEP_SCHEMA if args.sweep else study_json.SCHEMA
+        report = {"schema": schema, "model": model, "convention": args.convention}
         report |= {name: getattr(batch, name) for name in shape if hasattr(batch, name)}
+        report["expectation"] = False
         print(files.to_json({**report, **results}))
     else:
         print(f"{heading}\n{study_text.convention_line(args.convention)}\n\n{text}")
-    return 0
-
-
-def _kind_of(args: argparse.Namespace) -> str:
-    """Return which kind of model is asked for: mlp, transformer, preset or config."""
-    from kondo_ref import checks
-
-    given = [name for name in ("preset", "config") if getattr(args, name) is not None]
-    if args.model is not None:
-        checks.one_of("MODEL", args.model, MODELS)
-        given.insert(0, args.model)
-    if len(given) != 1:
-        raise ValueError(
-            f"MODEL: expected one of {', '.join(MODELS)}, --preset or --config, "
-            f"got {' and '.join(given) or 'none'}"
-        )
-    return str(given[0])
-
-
-def _check_options(args: argparse.Namespace, kind: str) -> None:
-    """Refuse options that the model or the study has not; set the defaults of the model's own."""
-    for option in {name: 0 for own in OWN.values() for name in own}:
-        if option not in OWN[kind]:
-            if getattr(args, option) is not None:
-                raise ValueError(f"{_flag(option)}: {kind} has none")
-        elif getattr(args, option) is None:
-            if option in NEEDED[kind]:
-                raise ValueError(f"{_flag(option)}: needed by {kind}")
-            setattr(args, option, OWN[kind][option])
-    study = args.sweep or args.curves is not None
-    gated = args.rate is not None
-    idle = {
-        "curves": args.sweep or kind != "mlp",
-        "csv": not study,
-        "figure": not study,
-        "rates": not args.sweep,
-        "rate": args.sweep,
-        "unit": not (args.sweep or gated) or args.curves is not None,
-        "screen": not (args.sweep or gated) or args.curves is not None,
-        "draft_ratio": not (args.sweep or gated) or args.curves is not None,
-        "backward_cost": study or not gated,
-    }
-    for option, has_no_effect in idle.items():
-        if has_no_effect and getattr(args, option) is not None:
-            hint = "" if gated or study or option in ("csv", "figure", "rates") else ", give --rate"
-            raise ValueError(f"{_flag(option)}: has no effect here{hint}")
 
 
 def _studies(
@@ -196,10 +148,7 @@ def _counted(args: argparse.Namespace, batch: "Batch") -> Results:
     from kondo_ref.flops import study_json, study_text
     from kondo_ref.flops.study import PaperCost
 
-    screen = args.screen or "cached"
-    if args.draft_ratio is not None and screen != "draft":
-        raise ValueError(f"--draft-ratio: belongs to --screen draft, got {screen}")
-    study = _studies(args, batch, [args.unit or ""], [screen])[0]
+    study = _studies(args, batch, [args.unit or ""], [args.screen or "cached"])[0]
     if args.rate is None:
         return study_json.dense_json(study), study_text.dense_text(study)
     paper = None
@@ -212,14 +161,15 @@ def _counted(args: argparse.Namespace, batch: "Batch") -> Results:
 def _swept(args: argparse.Namespace, batch: "Batch", heading: str) -> Results:
     """Return a sweep, and write what is asked for."""
     from kondo_ref import files
-    from kondo_ref.flops import study_figure, study_text
+    from kondo_ref.flops import study_figure, study_json, study_text
     from kondo_ref.flops.study import sweep
 
     screens = [args.screen] if args.screen else ["cached", "recompute"]
     if args.draft_ratio is not None and not args.screen:
         screens.append("draft")
     chosen = _studies(args, batch, [args.unit] if args.unit else batch.units, screens)
-    rows = sweep(chosen, [_share("rates", rate) for rate in args.rates or RATES])
+    points = sweep(chosen, [_share("rates", rate) for rate in args.rates or RATES])
+    rows = [study_json.flat_row(study, cost) for study, cost in points]
     if args.csv is not None:
         files.write_text(args.csv, study_text.csv_text(rows))
     if args.figure is not None:
@@ -227,7 +177,8 @@ def _swept(args: argparse.Namespace, batch: "Batch", heading: str) -> Results:
         label = f"{'executed ' if executed else ''}step, {chosen[0].convention.unit}"
         title = heading.replace("), ", ")\n", 1)
         study_figure.sweep_figure(rows, title, f"{label} ({args.convention})", args.figure)
-    return {"rows": rows}, study_text.sweep_text(rows)
+    drafted = args.screen is not None or "draft" in screens
+    return study_json.sweep_json(points), study_text.sweep_text(rows, drafted=drafted)
 
 
 def _timed(args: argparse.Namespace, batch: "Batch") -> Results:
@@ -267,16 +218,13 @@ def _reported(args: argparse.Namespace, batch: "Batch") -> Results:
     return {"conventions": content}, study_text.conventions_text(reports)
 
 
-def _flag(option: str) -> str:
-    return "--" + option.replace("_", "-")
-
-
 def _share(option: str, word: str) -> "Fraction":
     """Return a share in [0, 1] from how it is typed: .03 is 3/100 exactly."""
     from kondo_ref.flops.decoder_kept import as_fraction
+    from kondo_ref.flops.study_options import flag
 
     try:
         number = float(word)
     except ValueError:
-        raise ValueError(f"{_flag(option)}: expected a number in [0, 1], got {word!r}") from None
-    return as_fraction(_flag(option), number)
+        raise ValueError(f"{flag(option)}: expected a number in [0, 1], got {word!r}") from None
+    return as_fraction(flag(option), number)

@@ -1,9 +1,9 @@
 """``kondo-ref flops-audit``: whether a foreign gate executes the saving that it claims."""
 
 import argparse
-import contextlib
-import sys
 from typing import Any
+
+from kondo_ref.cli.streams import stdout_is_stderr
 
 
 def add_parser(subparsers: Any) -> None:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from kondo_ref.flops.foreign_target import load_callable
 
     require(args.framework)
-    with contextlib.redirect_stdout(sys.stderr):  # what the target prints is not the report
+    with stdout_is_stderr():  # what the target prints is not the report
         audit = audit_flops(
             load_callable(args.target),
             tuple(args.rates),

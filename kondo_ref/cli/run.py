@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kondo_ref.cli.arguments import ArgumentParser
+from kondo_ref.cli.foreign import blamed
 from kondo_ref.cli.progress import Progress
 from kondo_ref.task import DEFAULT, TASKS, Option, load_task
 
@@ -23,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     subparsers.choices["run"] = RunParser(prog=listed.prog)
 
 
-class RunParser(argparse.ArgumentParser):
+class RunParser(ArgumentParser):
     """Finds the task among the words first: each task has options of its own."""
 
     def parse_known_args(  # type: ignore[override]
@@ -33,20 +35,24 @@ class RunParser(argparse.ArgumentParser):
         words = list(sys.argv[1:] if args is None else args)
         for name in dict.fromkeys(word.removeprefix("--task=") for word in words):
             if name in TASKS:
-                parsed, rest = task_parser(self.prog, name).parse_known_args(words)
+                of_task = task_parser(self.prog, name)
+                parsed, rest = of_task.parse_some(words)
                 # It is no task where it is an option's value, as in ``--out mnist``.
                 if name in (parsed.task, parsed.task_option):
-                    return parsed, rest
-        if {"-h", "--help"} & set(words):
-            return task_parser(self.prog, None).parse_known_args(words, namespace)
-        return task_parser(self.prog, DEFAULT).parse_known_args(words, namespace)
+                    return of_task.whole(parsed, rest), []
+        named = None if {"-h", "--help"} & set(words) else DEFAULT
+        of_task = task_parser(self.prog, named)
+        parsed, rest = of_task.parse_some(words, namespace)
+        # Without a known task, the help to see is the one that lists the tasks.
+        known = {parsed.task, parsed.task_option} <= {None, *TASKS}
+        return (of_task if known else self).whole(parsed, rest), []
 
 
-def task_parser(prog: str, name: str | None) -> argparse.ArgumentParser:
+def task_parser(prog: str, name: str | None) -> ArgumentParser:
     """Return the parser of a task's run; None for the help on what all tasks have."""
     task = None if name is None else load_task(name)
-    p = argparse.ArgumentParser(
-        prog=prog,
+    p = ArgumentParser(
+        prog=f"{prog} {name}" if name else prog,
         usage=f"{prog} {name or '[TASK]'} [OPTION]...",
         description=_all_tasks(prog) if task is None else task.description,
         formatter_class=(
@@ -91,6 +97,11 @@ def _add_option(group: Any, option: Option) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the main job; see `task_parser`."""
+    with blamed(args.backend):
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from kondo_ref import checks, files, workers
     from kondo_ref.backend import load_backend
     from kondo_ref.runs import RunFolder

@@ -152,6 +152,21 @@ def bad_input_is_refused(backend: Backend, dtype: str, seed: int) -> None:
         raise AssertionError(f"{what} is not refused")
 
 
+def overflow_is_refused(backend: Backend, dtype: str, seed: int) -> None:
+    """Refuse a loss that overflows, with a ValueError, and learn nothing from it."""
+    state, batch = start(DG, dtype, seed)
+    learner = backend.learner(state)
+    policy = learner.forward(backend.array(batch.observations))
+    actions = backend.array(np.zeros(ROWS, dtype=np.int64))
+    largest = backend.array(np.full(ROWS, np.finfo(dtype).max, dtype))
+    try:
+        learner.update(policy, actions, largest, Gate.named("pg"), normalizer="none")
+    except ValueError:
+        _same_state(learner.state(), state, "a loss that overflowed")
+        return
+    raise AssertionError("a loss that overflows is not refused")
+
+
 def _a_step_later(state: TrainingState, case: Case, batch: Batch) -> TrainingState:
     """Return a state with moments; the reference's, since a backend may lose its own."""
     later: TrainingState = trace_step(load_backend("numpy"), state, case, batch)["state"]
@@ -180,4 +195,5 @@ BEHAVIOUR: dict[str, Behaviour] = {
     "the-same-twice": the_same_twice,
     "inputs-are-left-alone": inputs_are_left_alone,
     "bad-input-is-refused": bad_input_is_refused,
+    "overflow-is-refused": overflow_is_refused,
 }

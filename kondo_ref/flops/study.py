@@ -9,7 +9,6 @@ gate weighs every decision and skips none. All numbers are in one convention.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from scipy.optimize import brentq
 
@@ -102,6 +101,11 @@ class Study:
             self.batch.activation_entries(*((share, self.unit) if self.again else ())),
         )
 
+    def random_stages(self) -> frozenset[str]:
+        """Return the stages whose number depends on what is kept."""
+        nothing, everything = self.stages(0), self.stages(1)
+        return frozenset(name for name in nothing if nothing[name] != everything[name])
+
     def backwards(self, rate: float | Fraction) -> dict[str, Number]:
         """Return the three counts of the backward at a rate, by name."""
         share, (batch, view) = as_fraction("rate", rate), (self.batch, self.convention)
@@ -158,6 +162,11 @@ class Cost:
     backwards: dict[str, Number]
     whole_backwards: dict[str, Number]
     activations: Number
+
+    @property
+    def expectation(self) -> bool:
+        """Whether the gate is a random one: the rate is below 1."""
+        return self.rate < 1
 
     @property
     def step(self) -> Number:
@@ -239,36 +248,9 @@ def dense_backward(stages: Stages) -> Number:
     return plain(Fraction(stages["backward_input"]) + stages["backward_weight"])
 
 
-def sweep(studies: Sequence[Study], rates: Sequence[float | Fraction]) -> list[dict[str, Any]]:
-    """Return one row a study and rate, floats and words, for a table or a figure.
-
-    A row has rate, unit, screening, convention; kept_decisions, kept_rows, kept_sequences; the
-    stages, step and dense_step; step_share (of PG's step), saving_over_pg, saving_over_dg;
-    logical, structural and executed, and each as a share of what it is with everything kept.
-    """
-    rows = []
-    for study in studies:
-        for rate in rates:
-            cost = study.cost(rate)
-            row: dict[str, Any] = {
-                "rate": float(cost.rate),
-                "unit": study.unit,
-                "screening": study.screening,
-                "convention": study.convention.name,
-                "kept_decisions": float(cost.share.decisions),
-                "kept_rows": float(cost.share.rows),
-                "kept_sequences": float(cost.share.sequences),
-            }
-            row |= {stage: float(number) for stage, number in cost.stages.items()}
-            row |= {"step": float(cost.step), "dense_step": float(total(cost.dense_pg))}
-            row["step_share"] = ratio(cost.step, total(cost.dense_pg))
-            row["saving_over_pg"] = cost.saving_over_pg
-            row["saving_over_dg"] = cost.saving_over_dg
-            for name, share in cost.backward_shares.items():
-                row[name] = float(cost.backwards[name])
-                row[f"{name}_share"] = share
-            rows.append(row)
-    return rows
+def sweep(studies: Sequence[Study], rates: Sequence[float | Fraction]) -> list[tuple[Study, Cost]]:
+    """Return a point a study and rate."""
+    return [(study, study.cost(rate)) for study in studies for rate in rates]
 
 
 def ratio(a: Number, b: Number) -> float:

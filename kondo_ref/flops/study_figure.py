@@ -21,7 +21,7 @@ def sweep_figure(rows: Sequence[dict[str, Any]], title: str, label: str, path: P
     Parameters
     ----------
     rows : sequence of dict
-        Of `study.sweep`.
+        Of `study_json.flat_row`.
     title, label : str
         The label is that of the cost.
     path : Path

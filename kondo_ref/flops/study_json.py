@@ -1,10 +1,10 @@
-"""A cost study as JSON values, schema kondo-ref/flops/1.
+"""A cost study as JSON values, schema kondo-ref/flops/1, and a sweep, kondo-ref/flops-sweep/1.
 
-An integer stays an integer. A number that is none is an expectation over a random gate, or follows
-from a draft's ratio: it is a float, and its key begins with ``expected_``.
+The keys are the same at every rate. An integer stays an integer; a number that is none, as an
+expectation over a random gate may be, is a float. ``expectation`` says whether the gate is random.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from operator import attrgetter
@@ -18,19 +18,17 @@ from kondo_ref.flops.study import Cost, PaperCost, Study, dense_backward, ratio,
 from kondo_ref.flops.study_batches import Stages
 
 SCHEMA = "kondo-ref/flops/1"
+SWEEP_SCHEMA = "kondo-ref/flops-sweep/1"
 WIDTHS = {"float64": 8, "float32": 4, "float16": 2}
 
 
 def exact(numbers: Mapping[str, Number]) -> dict[str, int | float]:
-    """Return numbers as JSON values, those that are no integers as ``expected_`` floats."""
-    result: dict[str, int | float] = {}
-    for name, number in numbers.items():
-        value = Fraction(number)
-        if value.denominator == 1:
-            result[name] = int(value)
-        else:
-            result[f"expected_{name}"] = float(value)
-    return result
+    """Return numbers as JSON values: integers where they are, else floats."""
+    values = {name: Fraction(number) for name, number in numbers.items()}
+    return {
+        name: int(value) if value.denominator == 1 else float(value)
+        for name, value in values.items()
+    }
 
 
 def stages_json(stages: Stages) -> dict[str, Any]:
@@ -47,9 +45,12 @@ def dense_json(study: Study) -> dict[str, Any]:
     """Return the dense step of PG."""
     cost = study.cost(1)
     return {
+        "expectation": False,
         "rate": None,
         "unit": None,
         "screen": None,
+        "draft_ratio": None,
+        "kept": kept_json(cost),
         **stages_json(cost.dense_pg),
         **exact(cost.backwards),
         "backward_to_forward": ratio(dense_backward(cost.dense_pg), cost.dense_pg["forward"]),
@@ -68,30 +69,38 @@ def types_json(study: Study) -> dict[str, dict[str, int | float]]:
     return types
 
 
-def gated_json(study: Study, cost: Cost, paper: PaperCost | None) -> dict[str, Any]:
-    """Return a gated step beside the dense one."""
-    report = {
+def kept_json(cost: Cost) -> dict[str, int | float]:
+    """Return what is kept; sequences are 0 where the unit is a sample."""
+    share = cost.share
+    return exact({"decisions": share.decisions, "rows": share.rows, "sequences": share.sequences})
+
+
+def step_json(study: Study, cost: Cost) -> dict[str, Any]:
+    """Return a gated step: the keys that a single rate and a row of a sweep have in common."""
+    return {
+        "expectation": cost.expectation,
         "rate": float(cost.rate),
         "unit": study.unit,
         "screen": study.screening,
         "draft_ratio": None if study.draft_ratio is None else float(study.draft_ratio),
-        "kept": exact(
-            {
-                "decisions": cost.share.decisions,
-                "rows": cost.share.rows,
-                "sequences": cost.share.sequences,
-            }
-        ),
+        "kept": kept_json(cost),
         **stages_json(cost.stages),
         **exact(cost.backwards),
         "backward_shares": cost.backward_shares,
-        "dense": stages_json(cost.dense_pg),
-        "backward_to_forward": ratio(dense_backward(cost.dense_pg), cost.dense_pg["forward"]),
         "saving_over_pg": cost.saving_over_pg,
         "saving_over_dg": cost.saving_over_dg,
+        "activation_bytes": activation_bytes(cost.activations),
+    }
+
+
+def gated_json(study: Study, cost: Cost, paper: PaperCost | None) -> dict[str, Any]:
+    """Return a gated step beside the dense one."""
+    report = {
+        **step_json(study, cost),
+        "dense": stages_json(cost.dense_pg),
+        "backward_to_forward": ratio(dense_backward(cost.dense_pg), cost.dense_pg["forward"]),
         "ceiling": study.ceiling(),
         "break_even_rate": study.break_even(),
-        "activation_bytes": activation_bytes(cost.activations),
     }
     if paper is not None:
         shares = {"logical": float(cost.rate), "executed": cost.backward_shares["executed"]}
@@ -104,6 +113,41 @@ def gated_json(study: Study, cost: Cost, paper: PaperCost | None) -> dict[str, A
             "break_even_share": paper.break_even,
         }
     return report
+
+
+def sweep_json(points: Sequence[tuple[Study, Cost]]) -> dict[str, Any]:
+    """Return a sweep: the dense step, and a row a point."""
+    return {
+        "expectation": any(cost.expectation for _, cost in points),
+        "dense": stages_json(points[0][1].dense_pg),
+        "rows": [step_json(study, cost) for study, cost in points],
+    }
+
+
+def flat_row(study: Study, cost: Cost) -> dict[str, Any]:
+    """Return a point of a sweep as a row without nesting, for CSV, a table or a figure.
+
+    A row has rate, unit, screening, convention; kept_decisions, kept_rows, kept_sequences; the
+    stages (``screen`` is one of them), step and dense_step; step_share (of PG's step),
+    saving_over_pg, saving_over_dg; logical, structural and executed, and each as a share of what
+    it is with everything kept.
+    """
+    dense = total(cost.dense_pg)
+    row: dict[str, Any] = {
+        "rate": float(cost.rate),
+        "unit": study.unit,
+        "screening": study.screening,
+        "convention": study.convention.name,
+        **{f"kept_{name}": number for name, number in kept_json(cost).items()},
+        **exact({**cost.stages, "step": cost.step, "dense_step": dense}),
+        "step_share": ratio(cost.step, dense),
+        "saving_over_pg": cost.saving_over_pg,
+        "saving_over_dg": cost.saving_over_dg,
+    }
+    backwards = exact(cost.backwards)
+    for name, share in cost.backward_shares.items():
+        row |= {name: backwards[name], f"{name}_share": share}
+    return row
 
 
 def activation_bytes(entries: Number) -> dict[str, int | float]:

@@ -1,7 +1,8 @@
 """A cost study as text, for people: tables whose heading names what is counted and how.
 
-A ~ stands before an expectation. Columns of numbers in different conventions never share a table,
-but in the one that compares conventions.
+A ~ stands before every expectation over a random gate, be it an integer or not; a saving is over
+the expected step. A sweep has no ~: its footer says which rows are expectations. Columns of numbers
+in different conventions never share a table, but in the one that compares conventions.
 """
 
 import csv
@@ -16,6 +17,11 @@ from kondo_ref.flops.decoder_kept import Number
 from kondo_ref.flops.study import Cost, PaperCost, Study, dense_backward, ratio, total
 from kondo_ref.flops.study_batches import Batch, DecoderBatch, MLPBatch, Stages
 from kondo_ref.flops.study_json import WIDTHS
+
+SWEEP_FOOTER = (
+    "At a rate below 1 every number is an expectation over a random gate, or the share of one.\n"
+    "logical, structural, executed: the backward, each over the same count with everything kept."
+)
 
 
 def heading(model: Mapping[str, Any], batch: Batch) -> str:
@@ -59,12 +65,20 @@ def gated_text(study: Study, cost: Cost, paper: PaperCost | None) -> str:
     """Return the table of a gated step beside the dense one."""
     gated = f"rate {float(cost.rate):g}, {study.unit}, {study.screening}"
     rows = [("stage", "PG (dense)", gated)]
-    own = with_step(cost.stages)
-    rows += [(n, shown(d), shown(own[n])) for n, d in with_step(cost.dense_pg).items()]
-    even, kept = study.break_even(), cost.share
-    sequences = f", in {shown(kept.sequences)} sequences" if study.unit != "sample" else ""
+    own, expected = with_step(cost.stages), cost.expectation
+    depend = {*study.random_stages(), "step"} if expected else set()
+    rows += [
+        (name, shown(dense), shown(own[name], expected=name in depend))
+        for name, dense in with_step(cost.dense_pg).items()
+    ]
+    even = study.break_even()
+    decisions, kept, within = (
+        shown(number, expected=expected)
+        for number in (cost.share.decisions, cost.share.rows, cost.share.sequences)
+    )
+    sequences = f", in {within} sequences" if study.unit != "sample" else ""
     facts = [
-        ("kept", f"{shown(kept.decisions)} decisions, {shown(kept.rows)} rows{sequences}"),
+        ("kept", f"{decisions} decisions, {kept} rows{sequences}"),
         ("saving over PG", f"{cost.saving_over_pg:.3f} times"),
         ("saving over DG", f"{cost.saving_over_dg:.3f} times"),
         ("ceiling", f"{study.ceiling():.3f} times, as the rate goes to 0"),
@@ -79,20 +93,24 @@ def gated_text(study: Study, cost: Cost, paper: PaperCost | None) -> str:
     width = max(len(name) for name, _ in facts)
     lines = [columns(rows), "", backward_text(cost), ""]
     lines += [f"{name.ljust(width)}  {text}" for name, text in facts]
-    return "\n".join([*lines, activations_text(cost.activations)])
+    activations = activations_text(cost.activations, expected=expected and study.again)
+    return "\n".join([*lines, activations])
 
 
 def backward_text(cost: Cost) -> str:
     """Return the three counts of the backward side by side."""
-    counts = [shown(count) for count in cost.backwards.values()]
-    shares = [f"{share:.3f}" for share in cost.backward_shares.values()]
+    counts = [shown(count, expected=cost.expectation) for count in cost.backwards.values()]
+    mark = "~" if cost.expectation else ""
+    shares = [f"{mark}{share:.3f}" for share in cost.backward_shares.values()]
     names = tuple(cost.backwards)
     return columns([("backward", *names), ("count", *counts), ("share, of all kept", *shares)])
 
 
-def activations_text(entries: Number) -> str:
+def activations_text(entries: Number, *, expected: bool = False) -> str:
     """Return the line on memory."""
-    sizes = (f"{shown(width * entries)} ({dtype})" for dtype, width in WIDTHS.items())
+    sizes = (
+        f"{shown(width * entries, expected=expected)} ({dtype})" for dtype, width in WIDTHS.items()
+    )
     return f"activations, bytes  {', '.join(sizes)}"
 
 
@@ -122,15 +140,18 @@ def conventions_text(reports: Iterable[Report]) -> str:
     return columns(rows)
 
 
-def sweep_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a sweep as a table."""
+def sweep_text(rows: Sequence[Mapping[str, Any]], *, drafted: bool = True) -> str:
+    """Return a sweep as a table of `study_json.flat_row`s, with a footer on what it has not."""
     titles = ("rate", "unit", "screening", "step", "of PG's", "logical", "structural", "executed")
     table: list[tuple[str, ...]] = [titles]
     for row in rows:
         shares = (f"{row[f'{name}_share']:.3f}" for name in titles[-3:])
         step = (f"{row['step']:.4g}", f"{row['step_share']:.3f}")
         table.append((f"{row['rate']:g}", row["unit"], row["screening"], *step, *shares))
-    return columns(table)
+    lines = [columns(table), "", SWEEP_FOOTER]
+    if not drafted:
+        lines.append("No rows of --screen draft: it needs --draft-ratio, what a draft costs.")
+    return "\n".join(lines)
 
 
 def time_text(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -148,12 +169,13 @@ def with_step(stages: Stages) -> Stages:
     return {**stages, "step": total(stages)}
 
 
-def shown(number: Number, *, sign: bool = False) -> str:
+def shown(number: Number, *, sign: bool = False, expected: bool = False) -> str:
     """Return a number for people; with a ~ where it is an expectation."""
+    mark, plus = "~" if expected else "", "+" if sign else ""
     if Fraction(number).denominator == 1:
-        return f"{int(number):+,}" if sign else f"{int(number):,}"
+        return f"{mark}{int(number):{plus},}"
     value = float(number)
-    return f"~{value:,.0f}" if value >= 1000 else f"~{value:.4g}"
+    return f"{mark}{value:{plus},.0f}" if abs(value) >= 1000 else f"{mark}{value:{plus}.4g}"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

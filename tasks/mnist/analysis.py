@@ -11,7 +11,8 @@ FIGURES = ("figure",)
 
 LEGEND = (
     "online: sampled actions while learning; test: the most probable action on held-out images.\n"
-    "A soft gate (dg) weighs every sample and skips none, so its executed rate is 1."
+    "A soft gate (dg) weighs every sample and skips none, so its executed rate is 1.\n"
+    f"{flop.LEGEND}"
 )
 
 LINES = (

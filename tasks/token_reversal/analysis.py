@@ -13,7 +13,9 @@ LEGEND = (
     "online: sampled answers while learning, without noise. A soft gate (dg) weighs every token "
     "and\nskips none. A kept token needs the backward of all tokens before it: rows and FLOP count "
     "those,\nlogical FLOP do not. FLOP are the reference's, dense attention (structural: causal), "
-    "whatever the\nbackend. Neither they nor the time of a step include sampling the answers."
+    "whatever the\nbackend. Neither they nor the time of a step include sampling the answers. With "
+    "--epochs above 1,\nppo's forwards are counted once an epoch.\n"
+    f"{flop.LEGEND}"
 )
 
 LINES = (
@@ -28,10 +30,10 @@ LINES = (
     *comparison.RATE_LINES[-2:],
     ("zero_advantage_share", "kept tokens with advantage 0", "{:.1%}"),
     ("kept_correct", "kept tokens that are correct", "{:.1%}"),
-    ("sequence_correct", "all tokens of their sequences", "{:.1%}"),
-    ("batch_correct", "all tokens", "{:.1%}"),
+    ("sequence_correct", "all tokens of their sequences that are correct", "{:.1%}"),
+    ("batch_correct", "all tokens that are correct", "{:.1%}"),
     ("kept_after_error", "kept tokens after their sequence's first error", "{:.1%}"),
-    ("sequence_after_error", "all tokens of their sequences", "{:.1%}"),
+    ("sequence_after_error", "all tokens of their sequences after its first error", "{:.1%}"),
     ("kept_surprisal", "mean surprisal of kept tokens (nat)", "{:.3f}"),
     ("batch_surprisal", "mean surprisal of all tokens (nat)", "{:.3f}"),
 )

@@ -44,6 +44,7 @@ def test_a_dense_mlp(capsys):
     assert result["schema"] == "kondo-ref/flops/1"
     assert result["model"] == {"kind": "mlp", "sizes": [784, 128, 10], "parameters": 101_770}
     assert result["convention"] == "matmul"
+    assert result["expectation"] is False
     assert result["batch"] == 64
     assert list(result["stages"]) == list(STAGES)
     assert result["forward"] == result["stages"]["forward"] == 13_008_896
@@ -74,8 +75,9 @@ def test_conventions_change_the_numbers_by_name(capsys):
 def test_a_gated_mlp(capsys):
     result = report(capsys, *MLP, "--rate", "0.03", "--convention", "matmul")
     assert (result["rate"], result["unit"], result["screen"]) == (0.03, "sample", "cached")
-    assert result["kept"] == {"expected_decisions": 1.92, "expected_rows": 1.92, "sequences": 0}
-    assert result["expected_logical"] == result["expected_executed"] == 395_182.08
+    assert result["expectation"] is True
+    assert result["kept"] == {"decisions": 1.92, "rows": 1.92, "sequences": 0}
+    assert result["logical"] == result["executed"] == 395_182.08
     assert result["dense"]["step"] == 26_181_632
     assert result["saving_over_pg"] == pytest.approx(26_181_632 / (13_008_896 + 395_182.08))
     assert result["ceiling"] == pytest.approx(1 + 13_172_736 / 13_008_896)
@@ -159,6 +161,7 @@ def test_what_others_report(capsys):
     items = sum(item["forward"] for item in result["items"])
     assert result["forward"] == result["ours"]["forward"] + items
     assert result["source"].startswith("Chowdhery")
+    assert result["expectation"] is False
     everything = report(capsys, "--preset", "gpt2", "--convention", "all")
     assert list(everything["conventions"]) == list(SOURCES)
     assert everything["conventions"]["fvcore"]["backward"] is None
@@ -182,8 +185,50 @@ def test_a_sweep_prints_writes_and_draws(capsys, tmp_path):
         assert len(list(csv.DictReader(file))) == 12
     assert figure.read_bytes().startswith(b"\x89PNG")
     result = report(capsys, *words, "--unit", "token", "--screen", "cached")
-    assert [row["rate"] for row in result["rows"]] == [0.1, 1.0]
+    assert result["schema"] == "kondo-ref/flops-sweep/1"
+    assert result["expectation"] is True
+    assert [(row["rate"], row["expectation"]) for row in result["rows"]] == [
+        (0.1, True),
+        (1.0, False),
+    ]
+    single = report(capsys, *TRANSFORMER, "--rate", "0.1", "--unit", "token")
+    row = result["rows"][0]
+    assert row == {key: single[key] for key in row}
+    assert result["dense"] == single["dense"]
+    assert isinstance(row["stages"]["forward"], int)
     assert len(report(capsys, *MLP, "--sweep")["rows"]) == 7 * 2
+
+
+def test_a_sweep_says_that_it_has_no_draft(capsys):
+    missing = "No rows of --screen draft: it needs --draft-ratio"
+    assert missing in text(capsys, *MLP, "--sweep")
+    assert missing not in text(capsys, *MLP, "--sweep", "--draft-ratio", "0.1")
+    assert missing not in text(capsys, *MLP, "--sweep", "--screen", "cached")
+    assert "At a rate below 1 every number is an expectation" in text(capsys, *MLP, "--sweep")
+
+
+def test_the_help_says_whose_each_option_is(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["flops", "mlp", "--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    group, groups = "", {}
+    for line in out.splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            group = line[:-1]
+        elif line.startswith("  --"):
+            groups.setdefault(group, []).append(line.split()[0])
+    assert groups["options of mlp"] == ["--sizes"]
+    assert groups["options of transformer"][:2] == ["--vocab", "--actions"]
+    assert groups["options of decoders (--preset, --config)"] == ["--preset", "--config"]
+    assert groups["options of transformer and of decoders"] == [
+        "--length",
+        "--prompt",
+        "--attention",
+    ]
+    assert groups["gate"][0] == "--rate"
+    assert groups["output"] == ["--csv", "--figure", "--json"]
+    assert "only with --draft-ratio" in " ".join(out.split())
 
 
 def test_the_time_to_an_error(capsys, tmp_path):
@@ -203,35 +248,56 @@ def test_the_time_to_an_error(capsys, tmp_path):
         (("cnn",), "MODEL: expected one of mlp, transformer; got 'cnn'"),
         ((*MLP, "--preset", "gpt2"), "got mlp and preset"),
         (("mlp",), "--sizes: needed by mlp"),
-        (("mlp", "--sizes", "4"), "sizes: expected at least inputs and actions"),
-        ((*MLP, "--length", "3"), "--length: mlp has none"),
-        ((*MLP, "--biases"), "--biases: mlp has none"),
+        (("mlp", "--sizes", "4"), "--sizes: expected at least inputs and actions"),
+        (
+            (*MLP, "--length", "3"),
+            "--length: mlp has none; it belongs to transformer, --preset and --config",
+        ),
+        ((*MLP, "--biases"), "--biases: mlp has none; it belongs to transformer"),
         (("transformer", "--vocab", "3"), "--length: needed by transformer"),
-        ((*TRANSFORMER, "--heads", "5"), "heads: expected a divisor of the width 64"),
-        (("--preset", "gpt9"), "preset: expected one of gpt2"),
+        ((*TRANSFORMER, "--heads", "5"), "kondo-ref: --heads: expected a divisor of the width 64"),
+        (("--preset", "gpt9"), "kondo-ref: --preset: expected one of gpt2"),
         (("--preset", "gpt2", "--d-ff", "3"), "--d-ff: preset has none"),
-        (("--preset", "gpt2", "--length", "2048"), "length: expected at most the model's 1024"),
-        (("--preset", "gpt2", "--length", "0"), "length: expected at least 1"),
+        (
+            ("--preset", "gpt2", "--length", "2048"),
+            "kondo-ref: --length: expected at most the model's 1024",
+        ),
+        (("--preset", "gpt2", "--length", "0"), "--length: expected at least 1"),
         (("--config", "absent.json"), "No such file"),
         ((*MLP, "--convention", "flop"), "--convention: expected one of matmul"),
-        ((*MLP, "--convention", "palm"), "convention: expected one of torch, fvcore, 6nd"),
+        (
+            (*MLP, "--convention", "palm"),
+            "kondo-ref: --convention: expected one of torch, fvcore, 6nd",
+        ),
         ((*MLP, "--convention", "6nd", "--rate", "0.1"), "--convention: 6nd counts a dense step"),
         ((*MLP, "--rate", "nan"), "--rate: expected a number, got nan"),
         ((*MLP, "--rate", "1.5"), "--rate: expected a number in [0, 1]"),
         ((*MLP, "--rate", "x"), "--rate: expected a number in [0, 1], got 'x'"),
-        ((*MLP, "--rate", "0.1", "--unit", "token"), "unit: expected one of sample"),
-        ((*MLP, "--rate", "0.1", "--screen", "draft"), "draft_ratio: needed"),
+        ((*MLP, "--rate", "0.1", "--unit", "token"), "kondo-ref: --unit: expected one of sample"),
+        ((*MLP, "--rate", "0.1", "--screen", "draft"), "kondo-ref: --draft-ratio: needed"),
         ((*MLP, "--rate", "0.1", "--draft-ratio", "0.1"), "--draft-ratio: belongs to"),
-        ((*MLP, "--rate", "0.1", "--backward-cost", "-1"), "backward_cost: expected"),
-        ((*MLP, "--unit", "sample"), "--unit: has no effect here, give --rate"),
-        ((*MLP, "--csv", "x.csv"), "--csv: has no effect here"),
-        ((*MLP, "--rates", "0.1"), "--rates: has no effect here"),
-        ((*MLP, "--sweep", "--rate", "0.1"), "--rate: has no effect here"),
-        ((*MLP, "--sweep", "--backward-cost", "1"), "--backward-cost: has no effect here"),
+        ((*MLP, "--rate", "0.1", "--backward-cost", "-1"), "kondo-ref: --backward-cost: expected"),
+        (
+            (*MLP, "--unit", "sample"),
+            "--unit: has no effect here; it belongs to --rate without --curves",
+        ),
+        ((*MLP, "--csv", "x.csv"), "no effect here; it belongs to --sweep and --curves"),
+        ((*MLP, "--rates", "0.1"), "--rates: has no effect here; it belongs to --sweep"),
+        (
+            (*MLP, "--sweep", "--rate", "0.1"),
+            "here; it belongs to a single rate; those of --sweep are",
+        ),
+        ((*MLP, "--sweep", "--backward-cost", "1"), "it belongs to --rate without --sweep"),
         ((*MLP, "--curves", str(CURVES)), "--rate: needed by --curves"),
-        ((*TRANSFORMER, "--curves", str(CURVES)), "--curves: has no effect here"),
-        ((*MLP, "--optimizer", "lion"), "optimizer: expected one of sgd, adam"),
-        ((*MLP, "--batch", "0"), "batch: expected at least 1"),
+        (
+            (*TRANSFORMER, "--curves", str(CURVES)),
+            "--curves: has no effect here; it belongs to mlp",
+        ),
+        ((*MLP, "--optimizer", "lion"), "--optimizer: expected one of sgd, adam"),
+        ((*MLP, "--batch", "0"), "kondo-ref: --batch: expected at least 1"),
+        ((*TRANSFORMER, "--d-model", "0"), "kondo-ref: --d-model: expected at least 1"),
+        ((*TRANSFORMER, "--d-ff", "0"), "kondo-ref: --d-ff: expected at least 1"),
+        ((*MLP, "--rate", "0.1", "--screen", "oracle"), "kondo-ref: --screen: expected one of"),
     ],
 )
 def test_one_line_says_what_is_wrong(capsys, words, message):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,64 @@ def test_verdict(gated: int, verdict: str) -> None:
     found = audit(1000, gated, tolerance=0.0100001)
     assert found.verdict == verdict
     assert found.holds == (verdict == SKIPPED)
+
+
+def rows(n: int, k: int, flop: int = 100, **of: object) -> tuple[FlopReport, FlopReport]:
+    """Return what a layer executes on all of n rows, and on k of them."""
+    reports = []
+    for count in (n, k):
+        module = ModuleCount("layer", flop, flop * count, 0, 0, n, count, count)
+        reports.append(FlopReport(flop * n, flop * count, modules=(module,)))
+    return reports[0], replace(reports[1], **of)
+
+
+def of_rows(*reports: FlopReport, **settings: object) -> FlopAudit:
+    return audit(1, 1, **{"runs": ((reports[0],), reports[1:]), **settings})
+
+
+def test_50_rows_at_the_boundary_of_the_default_tolerance() -> None:
+    found = audit(50, max(1, round(0.03 * 50)))
+    assert abs(found.executed_saving - found.claimed_saving) > TOLERANCE == 0.01
+    assert found.verdict == SKIPPED
+    assert audit(1000, 990).verdict == MASKED
+    assert audit(1000, 41).verdict == PARTLY
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "rate", "verdict"),
+    [
+        (20, 1, 0.03, SKIPPED),
+        (20, 1, 0.07, SKIPPED),  # fewer than claimed, as 1.4 rows cannot be run
+        (10, 2, 0.25, SKIPPED),  # half rows are rounded either way
+        (10, 3, 0.25, SKIPPED),
+        (20, 2, 0.03, PARTLY),
+        (20, 20, 0.03, MASKED),
+        (20, 0, 0.03, MORE),
+        (1, 1, 0.03, MASKED),  # the only row cannot be skipped, so nothing is saved
+    ],
+)
+def test_the_nearest_whole_row(n: int, k: int, rate: float, verdict: str) -> None:
+    found = of_rows(*rows(n, k), rates=(1.0, rate))
+    assert found.verdict == verdict
+    note = f"the share is that of {k} of {n} rows, the nearest whole number"
+    assert (note in found.notes) == (verdict == SKIPPED)
+
+
+def test_the_nearest_row_is_not_told_inside_the_tolerance() -> None:
+    found = of_rows(*rows(100, 3))
+    assert (found.verdict, found.notes) == (SKIPPED, ())
+
+
+def test_the_nearest_rows_excuse_nothing_else() -> None:
+    dense, gated = rows(20, 1)
+    hidden = replace(gated.modules[0], backward_rows=None)
+    dearer = replace(gated.modules[0], backward=150)
+    other = ModuleCount("other", backward=100, backward_rows=1)
+    for module_counts in ((hidden,), (dearer,), (gated.modules[0], other), ()):
+        assert of_rows(dense, replace(gated, modules=module_counts)).verdict == PARTLY
+    # All of the runs, and all of the backward.
+    assert of_rows(dense, gated, rows(20, 2)[1]).verdict == PARTLY
+    assert of_rows(dense, replace(gated, backward=gated.backward + 1)).verdict == PARTLY
 
 
 def test_claim_is_relative_to_the_dense_rate() -> None:

@@ -115,5 +115,58 @@ def test_what_a_target_prints_is_not_the_report(
     assert "stepped" in err
 
 
+def test_what_a_target_writes_to_the_descriptor_is_not_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / "low_step.py"
+    file.write_text(
+        "import os, subprocess, sys, torch\n"
+        "def one(rate):\n    os.write(1, b'written\\n')\n    print('kept', file=sys.__stdout__)\n"
+        "    subprocess.run([sys.executable, '-c', 'print(\"child\")'], check=True)\n"
+        "    w = torch.ones(3, 3, requires_grad=True)\n"
+        "    return (torch.ones(round(100 * rate), 3) @ w).sum()\n"
+    )
+    code, out, err = run(capfd, f"{file}:one", "--json", "--warmup", "0", "--repeats", "1")
+    assert code == 0
+    assert json.loads(out)["verdict"] == "skipped"
+    assert err.count("written") == err.count("child") == 2
+
+
+@pytest.mark.parametrize("where", ["quits", "at_import"])
+def test_a_target_that_exits(
+    where: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / f"{where}_step.py"
+    file.write_text(
+        "import sys\ndef quits(rate):\n    sys.exit(0)\n"
+        + ("sys.exit(0)\n" if where == "at_import" else "")
+    )
+    code, out, err = run(capsys, f"{file}:quits")
+    assert (code, out) == (2, "")
+    assert err == "kondo-ref: the code that was run called sys.exit(0)\n"
+
+
+@pytest.mark.parametrize("rows", [50, 20])
+def test_few_rows_of_which_the_nearest_number_is_run(
+    rows: int, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / f"few_{rows}_step.py"
+    file.write_text(
+        f"import torch\nlayer = torch.nn.Linear(3, 2)\n"
+        f"def step(rate):\n    k = max(1, round(rate * {rows}))\n"
+        f"    return layer(torch.ones({rows}, 3)[:k]).sum()\n"
+    )
+    code, out, _ = run(capsys, f"{file}:step")
+    assert code == 0
+    assert "verdict: skipped" in out
+    assert ("note: the share is that of 1 of 20 rows, the nearest" in out) == (rows == 20)
+
+
 def test_a_module_is_named_with_dots() -> None:
     assert load_callable("json.decoder:JSONDecoder.decode") is json.decoder.JSONDecoder.decode

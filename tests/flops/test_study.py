@@ -210,7 +210,8 @@ def test_a_counted_ratio_gives_the_same_saving_as_the_model_of_the_papers():
 def test_a_sweep_has_a_row_for_every_rate_unit_and_screening():
     batch = DecoderBatch(preset("gpt2"), 2, 128)
     studies = [Study(batch, unit=u, screening=s) for u in batch.units for s in ("cached",)]
-    rows = sweep(studies, [0.01, 0.1])
+    points = sweep(studies, [0.01, 0.1])
+    rows = [study_json.flat_row(study, cost) for study, cost in points]
     assert [(row["rate"], row["unit"]) for row in rows] == [
         (0.01, "token"),
         (0.1, "token"),
@@ -221,19 +222,72 @@ def test_a_sweep_has_a_row_for_every_rate_unit_and_screening():
         assert row["step"] == pytest.approx(sum(row[stage] for stage in STAGES))
         assert row["step_share"] == pytest.approx(1 / row["saving_over_pg"])
         assert row["logical_share"] == row["rate"]
+        assert isinstance(row["forward"], int)
     assert study_text.csv_text(rows).count("\n") == 5
+    result = study_json.sweep_json(points)
+    for row, (study, cost) in zip(result["rows"], points, strict=True):
+        assert row.items() <= study_json.gated_json(study, cost, None).items()
+    assert result["expectation"] is True
+    assert study_json.sweep_json(sweep(studies, [1]))["expectation"] is False
 
 
-def test_counts_that_are_no_integers_are_expectations_by_name():
+def keys(value):
+    """Return the names of a JSON object, nested ones too."""
+    return {k: keys(v) for k, v in value.items()} if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize("screening", ["cached", "recompute", "draft"])
+def test_the_names_are_the_same_at_every_rate(screening):
+    ratio = 0.1 if screening == "draft" else None
+    for batch in (MNIST, DecoderBatch(preset("gpt2"), 2, 128)):
+        study = Study(batch, screening=screening, draft_ratio=ratio)
+        at = {r: study_json.gated_json(study, study.cost(r), None) for r in (0, 0.03, 0.5, 1)}
+        assert all(keys(result) == keys(at[1]) for result in at.values())
+        assert [result["expectation"] for result in at.values()] == [True, True, True, False]
+        assert list(at[1]["stages"]) == list(STAGES)
+        assert list(at[1]["kept"]) == ["decisions", "rows", "sequences"]
+        dense = study_json.dense_json(study)
+        assert dense["expectation"] is False
+        assert keys(dense["kept"]) == keys(at[1]["kept"])
+        assert keys(dense["stages"]) == keys(at[1]["stages"])
+
+
+def test_counts_are_integers_where_they_are_and_else_floats():
     cost = Study(DecoderBatch(preset("gpt2"), 2, 128), unit="token").cost(0.03)
     stages = study_json.stages_json(cost.stages)["stages"]
     assert isinstance(stages["forward"], int)
-    assert isinstance(stages["expected_backward_input"], float)
-    assert "backward_input" not in stages
-    assert study_json.exact({"a": Fraction(4, 2), "b": Fraction(1, 2)}) == {
-        "a": 2,
-        "expected_b": 0.5,
-    }
+    assert isinstance(stages["backward_input"], float)
+    values = study_json.exact({"a": Fraction(4, 2), "b": Fraction(1, 2)})
+    assert values == {"a": 2, "b": 0.5}
+    assert [type(value) for value in values.values()] == [int, float]
+
+
+def test_a_mark_is_on_every_expectation_and_on_nothing_else():
+    study = Study(DecoderBatch(preset("gpt2"), 8, 1024), unit="sequence", screening="recompute")
+    cost = study.cost(0.03)
+    assert cost.stages["recompute"] == 69_995_593_728
+    text = study_text.gated_text(study, cost, None)
+    gated = {line.split()[0]: line.split()[-1] for line in text.splitlines()[1:9]}
+    assert gated["recompute"] == "~69,995,593,728"
+    random = ["recompute", "backward_input", "backward_weight", "step"]
+    assert [name for name, number in gated.items() if number.startswith("~")] == random
+    assert "~139,991,187,456" in text
+    assert "~0.030" in text
+    assert "~245.8 decisions" in text
+    assert "(float64), ~" in text
+    certain = study_text.gated_text(study, study.cost(1), None)
+    assert "~" not in certain
+    cached = Study(study.batch, unit="sequence")
+    assert "(float64), ~" not in study_text.gated_text(cached, cached.cost(0.03), None)
+    draft = Study(MNIST, screening="draft", draft_ratio=1e-7)
+    assert isinstance(draft.cost(1).stages["forward"], Fraction)
+    assert "~" not in study_text.gated_text(draft, draft.cost(1), None)
+    assert "~" not in study_text.dense_text(study)
+
+
+def test_what_depends_on_the_gate():
+    study = Study(MNIST, VIEWS["scalar"])
+    assert study.random_stages() == {"select", "backward_input", "backward_weight", "update"}
 
 
 def test_types_sum_to_the_number_of_all_operations():

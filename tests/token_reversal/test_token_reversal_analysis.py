@@ -10,7 +10,8 @@ from kondo_ref.tasks.token_reversal import analysis
 from kondo_ref.tasks.token_reversal.settings import Settings
 
 TOTALS = {
-    "forward_sequences": 400, "forward_tokens": 1600, "backward_tokens": 160, "flop_share": 0.25, "logical_share": 0.1,
+    "forward_sequences": 400, "forward_tokens": 1600, "backward_tokens": 160, "flop_share": 0.25,
+    "logical_share": 0.1,
     "step_seconds": 3.0, "forward_seconds": 2.0,
 }  # fmt: skip
 MADE = {"error", "forward_to_threshold", "flop_per_kept", "step_ratio"}
@@ -80,6 +81,17 @@ def test_the_table_has_all_lines() -> None:
         for line, (_, title, _) in zip(lines[2:], analysis.LINES, strict=True)
     )
     assert lines[2].split()[-1] == "20.00%"
+
+
+def test_shares_of_tokens_say_what_of() -> None:
+    titles = {key: title for key, title, _ in analysis.LINES}
+    for key in ("kept_correct", "sequence_correct", "batch_correct"):
+        assert titles[key].endswith(" that are correct")
+    for key in ("kept_after_error", "sequence_after_error"):
+        assert titles[key].endswith(" first error")
+    assert "each over the same count with everything kept" in analysis.LEGEND
+    assert "ppo's forwards are counted once an epoch" in analysis.LEGEND
+    assert max(map(len, analysis.LEGEND.splitlines())) <= 100
 
 
 def test_the_headline_says_what_was_run() -> None:

@@ -94,7 +94,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axis.set(xscale="log", yscale="log", xlabel="rate", title=f"H = {horizon}")
         axis.grid(visible=True, which="both", alpha=0.2)
     axes[0].set(ylabel="backward FLOP (matmul, 2mkn) / dense")
-    axes[0].legend()
+    axes[-1].legend(loc="lower right", fontsize="small")
     canvas.savefig(path, dpi=110)
 
 
