@@ -18,14 +18,25 @@ from kondo_ref.backends.numba_kernels import gather_dlogits
 from kondo_ref.backends.numba_learner import NumbaLearner
 from kondo_ref.backends.numba_policy import NumbaPolicy
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, PolicyGradient, normalizer_count
-from kondo_ref.step import TrainingState
+from kondo_ref.gradient import NORMALIZERS, PolicyGradient, normalizer_count, require_finite
+from kondo_ref.step import ACTIVATIONS, TrainingState
 
 
 class NumbaBackend:
-    """Kernels compiled by Numba, products by NumPy's BLAS."""
+    """Kernels compiled by Numba, products by NumPy's BLAS.
+
+    Parameters
+    ----------
+    activations : str
+        cache or recompute, as `kondo_ref.step.Learner` takes it.
+    """
 
     name = "numba"
+    models = ("mlp", "transformer")
+
+    def __init__(self, activations: str = "cache") -> None:
+        checks.one_of("activations", activations, ACTIVATIONS)
+        self._activations = activations
 
     def versions(self) -> dict[str, str]:
         """Return the versions of Numba, llvmlite and NumPy."""
@@ -73,7 +84,7 @@ class NumbaBackend:
         shape, k = z.shape[:-1], z.shape[-1]
         taken = actions_for_kernel(actions, shape, k)
         gain = advantages_for_kernel(advantages, shape, z.dtype)
-        rows = NumbaPolicy(for_kernel(z).reshape(-1, k), z, None).log_probabilities
+        rows = NumbaPolicy(for_kernel(z), None, None).rows
         screening = screen_rows(rows, taken, gain, gate, uniforms, mask, history)
         divisor = normalizer_count(screening, normalizer)
         kept = screening.kept
@@ -89,12 +100,11 @@ class NumbaBackend:
             drows,
             np.empty(k, z.dtype),
         )
-        if not np.isfinite(loss):
-            raise ValueError(f"advantages: the loss is not finite ({loss}); they are too large")
+        require_finite(loss)
         dlogits = np.zeros(rows.shape, z.dtype)
         dlogits[kept] = drows
         return PolicyGradient(loss, dlogits.reshape(z.shape), screening, divisor)
 
     def learner(self, state: TrainingState) -> NumbaLearner:
         """Return a learner that starts from `state`."""
-        return NumbaLearner(state)
+        return NumbaLearner(state, activations=self._activations)

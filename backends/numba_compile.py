@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# What reordering a sum needs; infinities and NaN keep their meaning.
+# What reordering a sum needs; infinities and NaN keep their meaning, but for a product with a
+# constant 0, which some versions of LLVM take for 0.
 REORDER = frozenset({"reassoc", "contract", "arcp", "nsz"})
 
 

@@ -15,8 +15,8 @@ Array = NDArray[Any]
 
 
 @reordered
-def bias_forward(x: Array, bias: Array) -> Any:
-    """Add the bias in place; return 0, or NaN where an entry may not be finite.
+def bias_forward(x: Array, bias: Array) -> bool:
+    """Add the bias in place; return whether all sums are finite.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ def bias_forward(x: Array, bias: Array) -> Any:
     -----
     Cost: add N O. The finite check is not counted.
     """
-    zero = x.dtype.type(0)
-    seen = zero
+    infinity = x.dtype.type(np.inf)
+    sound = True
     for i in range(x.shape[0]):
         row = x[i]
         for j in range(bias.size):
             value = row[j] + bias[j]
             row[j] = value
-            seen += value * zero
-    return seen
+            sound &= abs(value) < infinity
+    return sound
 
 
 @reordered
-def bias_relu_forward(x: Array, bias: Array) -> Any:
+def bias_relu_forward(x: Array, bias: Array) -> bool:
     """Add the bias and take max(x, 0), in place; NaN stays NaN. Return as `bias_forward`.
 
     The check looks at the sum before the ReLU, which would hide -inf.
@@ -53,15 +53,15 @@ def bias_relu_forward(x: Array, bias: Array) -> Any:
     -----
     Cost: add N O, cmp N O. The finite check is not counted.
     """
-    zero = x.dtype.type(0)
-    seen = zero
+    zero, infinity = x.dtype.type(0), x.dtype.type(np.inf)
+    sound = True
     for i in range(x.shape[0]):
         row = x[i]
         for j in range(bias.size):
             value = row[j] + bias[j]
             row[j] = zero if value < zero else value
-            seen += value * zero
-    return seen
+            sound &= abs(value) < infinity
+    return sound
 
 
 @reordered

@@ -1,46 +1,58 @@
 """The learner of the Numba backend: one training step on preallocated buffers.
 
-BLAS runs the products, kernels run everything between them. After the gate only the kept rows are
-there: they are gathered from the activations of the forward, and the backward sees nothing else.
+Screening, update and optimizer are here, for every model; what runs forward and backward is the
+model's own: `numba_mlp` or `numba_transformer`. After the gate only the kept decisions are there.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kondo_ref import checks
 from kondo_ref.backends import numba_kernels as kernels
+from kondo_ref.backends.numba_decoding import Sampler
 from kondo_ref.backends.numba_gate import actions_for_kernel, advantages_for_kernel, screen_rows
+from kondo_ref.backends.numba_mlp import MLPNetwork
+from kondo_ref.backends.numba_packing import dense_rows
 from kondo_ref.backends.numba_policy import NumbaPolicy
+from kondo_ref.backends.numba_transformer import TransformerNetwork
+from kondo_ref.checks import IntArray
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, normalizer_count
+from kondo_ref.gradient import NORMALIZERS, normalizer_count, require_finite
+from kondo_ref.models.decoding import generate
+from kondo_ref.models.mlp import MLP
+from kondo_ref.models.packing import Packing
 from kondo_ref.optim import FLUSH_BELOW, FLUSH_EVERY, SGD, Adam
 from kondo_ref.parameters import Parameters
 from kondo_ref.screening import Screening
-from kondo_ref.step import StepResult, TrainingState
+from kondo_ref.step import Learner, StepResult, TrainingState
 
 Array = NDArray[Any]
 
 
-class RowBuffers:
-    """Buffers of some widths for a number of rows that changes; they grow and are kept."""
+class Network(Protocol):
+    """What the learner asks of a model: `run` up to the logits, `backward` from them.
 
-    def __init__(self, widths: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._widths, self._dtype = widths, dtype
-        self._whole = self._new(0)
-        self._views = self._whole
+    What `run` leaves beside its result is for the next `backward`; `memory` is what a policy holds.
+    """
 
-    def of(self, rows: int) -> tuple[Array, ...]:
-        """Return one (rows, width) buffer a width, valid until the next call."""
-        if rows != self._views[0].shape[0]:
-            if rows > self._whole[0].shape[0]:
-                self._whole = self._new(rows)
-            self._views = tuple(buffer[:rows] for buffer in self._whole)
-        return self._views
+    @property
+    def dbias(self) -> Array:
+        """Room for the gradient in the logits, summed over the kept decisions: (A,) float."""
 
-    def _new(self, rows: int) -> tuple[Array, ...]:
-        return tuple(np.empty((rows, width), self._dtype) for width in self._widths)
+    @property
+    def activation_bytes(self) -> int:
+        """Memory of what was left for a backward, in bytes."""
+
+    def run(self, observations: Any) -> tuple[Array, bool, Any]:
+        """Return new logits of a batch, whether all are known to be finite, and the memory."""
+
+    def dlogits(self, count: int) -> Array:
+        """Return room for the gradient in the logits of the kept decisions, (K, A) float."""
+
+    def backward(self, memory: Any, dlogits: Array, kept: IntArray) -> int:
+        """Fill the gradient from the kept decisions; return the rows that its products took."""
 
 
 class NumbaLearner:
@@ -50,18 +62,28 @@ class NumbaLearner:
     ----------
     state : TrainingState
         Where to start; not changed.
+    activations : str
+        cache or recompute, as `kondo_ref.step.Learner` takes it.
+
+    Raises
+    ------
+    ValueError
+        Another word, or recompute for an MLP.
     """
 
-    def __init__(self, state: TrainingState) -> None:
-        start = state.copy()
+    def __init__(self, state: TrainingState, *, activations: str = "cache") -> None:
+        start = Learner(state, activations=activations)  # refuses what it refuses
         self._model, self._optimizer = start.model, start.optimizer
-        self._parameters, self._gradient = start.parameters, start.parameters.zeros_like()
-        sizes, dtype = start.model.sizes, start.parameters.dtype
-        names = [(f"weight{layer}", f"bias{layer}") for layer in range(1, len(sizes))]
-        self._layers = [(self._parameters[w], self._parameters[b]) for w, b in names]
-        self._dlayers = [(self._gradient[w], self._gradient[b]) for w, b in names]
-        self._hidden: dict[int, tuple[Array, ...]] = {}
-        self._gathered, self._douts = RowBuffers(sizes[:-1], dtype), RowBuffers(sizes[1:], dtype)
+        self._parameters, self._gradient = start.parameters, start.gradient
+        self._network: Network
+        if isinstance(self._model, MLP):
+            self._network = MLPNetwork(self._model, self._parameters, self._gradient)
+        else:
+            self._network = TransformerNetwork(
+                self._model, self._parameters, self._gradient, activations
+            )
+        self.activation_bytes = 0
+        self._sampler: Sampler | None = None
         self._turn: object = None
 
     @property
@@ -73,24 +95,34 @@ class NumbaLearner:
         """Return a copy of the state of the training."""
         return TrainingState(self._model, self._parameters, self._optimizer).copy()
 
-    def logits(self, observations: Array) -> Array:
-        """Return the logits of a batch, (N, A) float; no policy."""
-        return self._run(np.asarray(observations))[0]
+    def logits(self, observations: Any) -> Array:
+        """Return the logits of a batch, (N, A) or (B, T, A) float; no policy."""
+        self._turn = object()
+        return self._network.run(observations)[0]
 
-    def forward(self, observations: Array) -> NumbaPolicy:
-        """Return the policy of a batch of observations (N, D[0])."""
-        observations = np.asarray(observations)
-        logits, sound = self._run(observations)
+    def forward(self, observations: Any) -> NumbaPolicy:
+        """Return the policy of a batch: observations (N, D[0]) or tokens (B, T)."""
+        self._turn = object()
+        logits, sound, memory = self._network.run(observations)
         if not sound:
             checks.logits_array(logits)
-        return NumbaPolicy(logits, observations, self._turn)
+        self.activation_bytes = self._network.activation_bytes
+        return NumbaPolicy(logits, memory, self._turn)
+
+    def generate(self, prompts: Any, uniforms: Any) -> IntArray:
+        """Return sampled continuations (B, S) of prompts (B, P)."""
+        if not isinstance(self._network, TransformerNetwork):
+            return generate(self._model, self._parameters, prompts, uniforms)  # refuses it
+        if self._sampler is None:
+            self._sampler = Sampler(self._network)
+        return self._sampler.generate(prompts, uniforms)
 
     def sample(self, policy: NumbaPolicy, uniforms: Array) -> Array:
-        """Return an action for each decision, by the inverse CDF of `uniforms` (N,)."""
+        """Return an action for each decision, by the inverse CDF of its uniform."""
         return policy.sample(uniforms)
 
     def confidence(self, policy: NumbaPolicy) -> Array:
-        """Return the baseline sum over a of pi(a)^2, (N,) float."""
+        """Return the baseline sum over a of pi(a)^2, of every decision."""
         return policy.confidence
 
     def screen(
@@ -123,24 +155,28 @@ class NumbaLearner:
         checks.one_of("normalizer", normalizer, NORMALIZERS)
         screening, taken = self._screen(policy, actions, advantages, gate, uniforms, mask, history)
         self._turn = None  # the parameters move on: a policy serves one update
-        kept = screening.kept
+        kept, dense, network = screening.kept, None, self._network
+        if isinstance(policy.memory, Packing):
+            dense = dense_rows(policy.memory, screening.mask)
         if kept.size == 0:
-            return StepResult(0.0, screening, 0, updated=False)
-        douts = self._douts.of(kept.size)
+            return StepResult(0.0, screening, 0, updated=False, dense_rows=dense)
+        dlogits = network.dlogits(kept.size)
         loss = kernels.gather_dlogits(
-            policy.log_probabilities,
-            taken,
-            screening.advantages,
-            screening.surprisal,
-            screening.weight,
+            policy.rows,
+            taken.reshape(-1),
+            screening.advantages.reshape(-1),
+            screening.surprisal.reshape(-1),
+            screening.weight.reshape(-1),
             kept,
             normalizer_count(screening, normalizer),
-            douts[-1],
-            self._dlayers[-1][1],
+            dlogits,
+            network.dbias,
         )
-        self._backward(policy.x, kept, douts)
+        require_finite(loss)
+        executed = network.backward(policy.memory, dlogits, kept)
+        self.activation_bytes = network.activation_bytes
         self._step()
-        return StepResult(loss, screening, kept.size, updated=True)
+        return StepResult(loss, screening, executed, updated=True, dense_rows=dense)
 
     def _screen(
         self,
@@ -155,56 +191,12 @@ class NumbaLearner:
         """Return the screening, and the actions as kernels take them."""
         if policy.turn is not self._turn:
             raise ValueError("policy: expected that of this learner's last forward, got another")
-        rows = policy.log_probabilities
-        shape = rows.shape[:1]
+        if isinstance(policy.memory, Packing):
+            policy.memory.check_mask(mask)
+        rows, shape = policy.rows, policy.logits.shape[:-1]
         taken = actions_for_kernel(actions, shape, rows.shape[1])
         gain = advantages_for_kernel(advantages, shape, rows.dtype)
         return screen_rows(rows, taken, gain, gate, uniforms, mask, history), taken
-
-    def _run(self, x: Array) -> tuple[Array, bool]:
-        """Return new logits and whether all of them are known to be finite."""
-        if x.ndim != 2 or x.shape[1] != self._model.sizes[0] or x.shape[0] == 0:
-            raise ValueError(
-                f"x: expected shape (N, {self._model.sizes[0]}), N >= 1, got {x.shape}"
-            )
-        if x.dtype != self._parameters.dtype:
-            raise TypeError(f"x: expected dtype {self._parameters.dtype}, got {x.dtype}")
-        n = x.shape[0]
-        hidden = self._hidden.get(n)
-        if hidden is None:
-            hidden = self._hidden[n] = self._model.buffers(n, x.dtype)[:-1]
-        self._turn = object()
-        value = x
-        for (weight, bias), buffer in zip(self._layers, hidden, strict=False):
-            np.dot(value, weight, out=buffer)
-            seen = kernels.bias_relu_forward(buffer, bias)
-            if seen != 0.0 and value is x:
-                checks.real_array("x", x)
-            value = buffer
-        weight, bias = self._layers[-1]
-        logits = np.dot(value, weight)
-        seen = kernels.bias_forward(logits, bias)
-        if seen != 0.0 and value is x:
-            checks.real_array("x", x)
-        return logits, seen == 0.0
-
-    def _backward(self, x: Array, kept: Array, douts: tuple[Array, ...]) -> None:
-        """Fill the gradient from the kept rows; `douts` holds dlogits, room for the others.
-
-        From out = rows @ weight + bias: dweight = rows.T @ dout, drows = dout @ weight.T.
-        """
-        n = x.shape[0]
-        sources = (x, *self._hidden[n])
-        if kept.size != n:
-            for source, rows in zip(sources, self._gathered.of(kept.size), strict=True):
-                source.take(kept, 0, rows, "clip")  # other modes than clip buffer the result
-            sources = self._gathered.of(kept.size)
-        for layer in range(len(sources) - 1, 0, -1):
-            rows, dout, drows = sources[layer], douts[layer], douts[layer - 1]
-            np.dot(rows.T, dout, out=self._dlayers[layer][0])
-            np.dot(dout, self._layers[layer][0].T, out=drows)
-            kernels.relu_backward(drows, rows, self._dlayers[layer - 1][1])
-        np.dot(sources[0].T, douts[0], out=self._dlayers[0][0])
 
     def _step(self) -> None:
         """Step the optimizer, as its own `step` does."""

@@ -25,54 +25,59 @@ class NumbaPolicy:
 
     Parameters
     ----------
-    logits : (N, A) float
+    logits : (N, A) or (B, T, A) float
         Finite, and this policy's own.
-    x : (N, D[0]) float
-        The observations.
+    memory : object
+        What the model's backward asks for.
     turn : object
         Stands for the forward that it is from.
     """
 
-    __slots__ = ("_confidence", "_log_probabilities", "logits", "turn", "x")
+    __slots__ = ("_confidence", "_rows", "logits", "memory", "turn")
 
-    def __init__(self, logits: Array, x: Array, turn: object) -> None:
-        self.logits, self.x, self.turn = logits, x, turn
-        self._log_probabilities: Array | None = None
+    def __init__(self, logits: Array, memory: Any, turn: object) -> None:
+        self.logits, self.memory, self.turn = logits, memory, turn
+        self._rows: Array | None = None
         self._confidence: Array | None = None
 
     @property
-    def log_probabilities(self) -> Array:
-        """Return log pi, (N, A) float."""
-        if self._log_probabilities is None:
+    def rows(self) -> Array:
+        """Return log pi of all decisions, in C order of the batch: (N, A) float."""
+        if self._rows is None:
             self._fill(NO_UNIFORMS, NO_ACTIONS)
-        assert self._log_probabilities is not None
-        return self._log_probabilities
+        assert self._rows is not None
+        return self._rows
+
+    @property
+    def log_probabilities(self) -> Array:
+        """Return log pi, of the shape of the logits."""
+        return self.rows.reshape(self.logits.shape)
 
     @property
     def confidence(self) -> Array:
-        """Return the sum over a of pi(a)^2, (N,) float; the caller's own."""
+        """Return the sum over a of pi(a)^2 of every decision; the caller's own."""
         if self._confidence is None:
             self._fill(NO_UNIFORMS, NO_ACTIONS)
         assert self._confidence is not None
-        return self._confidence.copy()
+        return self._confidence.copy().reshape(self.logits.shape[:-1])
 
     def sample(self, uniforms: Array) -> Array:
-        """Return an action for each decision, (N,) int64."""
-        checks.require_shape("uniforms", uniforms, self.logits.shape[:1])
+        """Return an action for each decision, int64."""
+        checks.require_shape("uniforms", uniforms, self.logits.shape[:-1])
         actions = np.empty(uniforms.shape, np.int64)
-        if not self._fill(for_kernel(uniforms), actions):
+        if not self._fill(for_kernel(uniforms).reshape(-1), actions.reshape(-1)):
             raise ValueError("uniforms: expected numbers in [0, 1)")
         return actions
 
     def _fill(self, uniforms: Array, actions: Array) -> bool:
         """Fill in what is asked for. Cost a row: A exp, 1 log, and that of the three kernels."""
-        logits = self.logits
+        logits = self.logits.reshape(-1, self.logits.shape[-1])
         rows, sums = np.empty_like(logits), np.empty((2, logits.shape[0]), logits.dtype)
         others, confidence = sums
         shift_rows(logits, rows)
         sound = policy_rows(np.exp(rows), uniforms, others, confidence, actions)
         normalize_rows(rows, np.log1p(others, others))
-        self._log_probabilities, self._confidence = rows, confidence
+        self._rows, self._confidence = rows, confidence
         return sound
 
 
