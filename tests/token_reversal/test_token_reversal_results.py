@@ -124,7 +124,8 @@ def test_the_page_shows_the_committed_results(line: str) -> None:
 def test_dg_is_clearly_below_pg_by_300_steps() -> None:
     at = errors("short")
     assert mean(at["dg", 31_600]) < 0.5 * mean(at["pg", 31_600])
-    assert max(at["dg", 31_600]) < min(at["pg", 31_600])
+    # Seed by seed: the curves are in the order of the seeds.
+    assert all(dg < pg for dg, pg in zip(at["dg", 31_600], at["pg", 31_600], strict=True))
 
 
 def test_the_gate_of_sequences_is_solved_within_1000_steps_and_pg_is_not() -> None:
