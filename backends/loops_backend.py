@@ -285,5 +285,6 @@ def gated_rows(
         total = math.fsum(loss)
     except OverflowError:
         total = math.inf
-    require_finite(total)
+    with np.errstate(over="ignore"):  # what is returned is a float of the batch's dtype
+        require_finite(float(screening.advantages.dtype.type(total)))
     return total, drows, kept

@@ -15,6 +15,7 @@ RESULTS = ROOT / "docs" / "results" / "backends"
 PAGE = (ROOT / "docs" / "backends.md").read_text()
 REPORTS: list[dict[str, Any]] = json.loads((RESULTS / "report.json").read_text())
 BENCH: dict[str, Any] = json.loads((RESULTS / "bench.json").read_text())
+BENCH_TRANSFORMER: dict[str, Any] = json.loads((RESULTS / "bench-transformer.json").read_text())
 NAMES = ("numpy", "numba", "torch", "jax", "numpy:loops")
 
 
@@ -76,6 +77,24 @@ def speed_rows() -> list[str]:
     return rows
 
 
+def transformer_rows() -> list[str]:
+    """Return the rows of the tables of the transformer's speeds and memory."""
+    rows = []
+    for row in BENCH_TRANSFORMER["rows"]:
+        start = f"| {row['length']} | {row['width']} | {row['backend']} | "
+        kinds = ("rollout_ratio", "token_ratio", "sequence_ratio", "dense_ratio")
+        kinds += ("token_faster", "sequence_faster", "dense_faster")
+        kinds += ("token_faster_fused", "sequence_faster_fused", "dense_faster_fused")
+        rows.append(start + " | ".join(f"{row[kind]:.2f}" for kind in kinds) + " |")
+        if row["held_megabytes"] is not None:
+            cells = [f"{row['token_rows']:,.0f}", f"{row['sequence_rows']:,.0f}"]
+            keys = ("held", "token_recompute", "sequence_recompute")
+            cells += [f"{row[f'{key}_megabytes']:.2f}" for key in keys]
+            cells += [f"{row[f'{key}_ratio']:.2f}" for key in keys[1:]]
+            rows.append(start + " | ".join(cells) + " |")
+    return rows
+
+
 def curve(backend: str, dtype: str, method: str) -> dict[int, float]:
     """Return the online error of a run, by step."""
     with (RESULTS / "curves" / f"{backend}-{dtype}.csv").open() as file:
@@ -97,7 +116,14 @@ def curve_rows() -> list[str]:
     return rows
 
 
-LINES = [*ratio_rows(), *sequence_rows(), *version_lines(), *speed_rows(), *curve_rows()]
+LINES = [
+    *ratio_rows(),
+    *sequence_rows(),
+    *version_lines(),
+    *speed_rows(),
+    *transformer_rows(),
+    *curve_rows(),
+]
 
 
 @pytest.mark.parametrize("line", LINES)
