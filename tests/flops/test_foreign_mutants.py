@@ -29,16 +29,22 @@ MUTANTS: dict[str, tuple[str, str, str, Callable[[], None]]] = {
         verdicts.test_claim_is_relative_to_the_dense_rate,
     ),
     "more than claimed is skipped": (
-        f"{REPORT}.FlopAudit.verdict",
-        "if abs(beyond) <= self.tolerance:",
-        "if beyond >= -self.tolerance:",
+        f"{REPORT}.FlopAudit.within_tolerance",
+        "abs(self.executed_saving - self.claimed_saving)",
+        "self.claimed_saving - self.executed_saving",
         audits.test_nothing_kept,
     ),
     "a part is as good as nothing": (
         f"{REPORT}.FlopAudit.verdict",
-        "MASKED if self.executed_saving <= self.tolerance else PARTLY",
+        "MASKED if self.executed_saving <= self.tolerance + ROUNDING else PARTLY",
         "MASKED",
         audits.test_a_step_that_skips_a_part,
+    ),
+    "no allowance for rounding": (
+        f"{REPORT}.FlopAudit.within_tolerance",
+        "self.tolerance + ROUNDING",
+        "self.tolerance",
+        verdicts.test_50_rows_at_the_boundary_of_the_default_tolerance,
     ),
     "runs are not compared": (
         f"{REPORT}.FlopAudit.deterministic",
