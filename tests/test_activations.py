@@ -13,6 +13,7 @@ from properties.recorded import product_flop, recorded_parameters, recording
 from properties.skipping import Least, assert_structural, recorded_backward
 from strategies import generic, generic_parameters
 
+from kondo_ref.flops.transformer import backward_flop
 from kondo_ref.models.transformer import Cache, Transformer
 from kondo_ref.ratio import error_ratio
 
@@ -39,7 +40,7 @@ def test_a_masked_backward_would_be_seen() -> None:
     skipping, cache = recorded_run(FIVE, kept)
     masked, _ = recorded_run(FIVE, list(range(35)))
     least = Least.of(MIDDLE.layers, [divmod(cell, 7) for cell in kept])
-    total = MIDDLE.backward_flop(cache.packing.prefixes(np.array(kept)))
+    total = backward_flop(MIDDLE, cache.packing.prefixes(np.array(kept)))
     assert_structural(MIDDLE, skipping, least, total)
     with pytest.raises(AssertionError, match="block 0"):
         assert_structural(MIDDLE, masked, least, total)

@@ -193,6 +193,23 @@ def backward_stages(
     return decoder_step.backward_stages(Decoder.of(model), *sums, again=again)
 
 
+def backward_flop(model: Transformer, prefixes: Prefixes, attention: str = "dense") -> int:
+    """Return the FLOP of the products of a backward: (m, k) @ (k, n) is 2 m k n.
+
+    Every weight product has two, one for the weight and one for the input; the attention has four
+    for the forward's two.
+
+    Parameters
+    ----------
+    model : Transformer
+    prefixes : Prefixes
+        Of the kept tokens.
+    attention : str
+        dense: later keys are counted, as they are executed. causal: they are not; the least.
+    """
+    return _backward(model, Rows.of(prefixes), attention).matmul
+
+
 def executed_backward(
     model: Transformer, lengths: Iterable[int], kept: Iterable[Iterable[int]]
 ) -> Counts:

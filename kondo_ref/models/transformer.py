@@ -27,7 +27,7 @@ from kondo_ref.layers import (
 from kondo_ref.models.activations import Cache, prefixes_of
 from kondo_ref.models.block import BlockParameters, BlockShape, block_backward, block_forward
 from kondo_ref.models.mlp import check_kept, lecun_normal, prepare_backward
-from kondo_ref.models.packing import Packing, Prefixes, Spans
+from kondo_ref.models.packing import Packing, Spans
 from kondo_ref.parameters import Parameters
 
 __all__ = ["Cache", "Transformer"]
@@ -249,24 +249,6 @@ class Transformer:
         """Return what `select` does, by another forward of what the kept tokens depend on alone."""
         prefixes = prefixes_of(packing, kept)
         return self.forward(parameters, packing.take(prefixes), asking=prefixes.queries)[1]
-
-    def backward_flop(self, prefixes: Prefixes, attention: str = "dense") -> int:
-        """Return the FLOP of the products of a backward: (m, k) @ (k, n) is 2 m k n.
-
-        Every weight product has two, one for the weight and one for the input; the attention has
-        four for the forward's two. The formula is that of `flops.transformer`.
-
-        Parameters
-        ----------
-        prefixes : Prefixes
-            Of the kept tokens.
-        attention : str
-            dense: later keys are counted, as they are executed. causal: they are not; the least.
-        """
-        from kondo_ref.flops.transformer import Rows, backward_stages
-
-        stages = backward_stages(self, Rows.of(prefixes), attention, again=False)
-        return stages["backward_input"].matmul + stages["backward_weight"].matmul
 
     def _backward(
         self, parameters: Parameters, cache: Cache, dlogits: Array, gradient: Parameters

@@ -7,7 +7,7 @@ import numpy as np
 
 from kondo_ref.backend import Backend, Learner, load_backend
 from kondo_ref.checks import BoolArray, FloatArray, IntArray
-from kondo_ref.flops.transformer import Rows, network
+from kondo_ref.flops.transformer import Rows, backward_flop, network
 from kondo_ref.models.packing import Packing
 from kondo_ref.optim import Adam
 from kondo_ref.randomness import Purpose, uniforms
@@ -207,8 +207,8 @@ class _Work:
         if kept.size == 0:
             return 0, 0
         prefixes = self.packing.prefixes(kept)
-        flop = self.model.backward_flop
-        return flop(prefixes), flop(prefixes, "causal")
+        executed = backward_flop(self.model, prefixes)
+        return executed, backward_flop(self.model, prefixes, "causal")
 
     def add(self, screening: Screening, result: StepResult) -> None:
         self.updates += 1

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from strategies import Sequences, generic, kept_tokens, sequences
 
 import kondo_ref.models.transformer
+from kondo_ref.flops.transformer import backward_flop
 from kondo_ref.models.block import BlockCache
 from kondo_ref.models.transformer import Cache, Transformer
 from properties.recorded import Call, product_flop, recorded_parameters, recording
@@ -149,7 +150,7 @@ def backward_runs_the_structural_minimum(case: Sequences, data: st.DataObject) -
     dlogits = generic(4, kept.size, model.actions)
     least = Least.of(model.layers, [divmod(int(c), case.tokens.shape[1]) for c in kept])
     _, cache = model.forward(parameters, case.tokens)
-    total = model.backward_flop(cache.packing.prefixes(cache.packing.row_of(kept)))
+    total = backward_flop(model, cache.packing.prefixes(cache.packing.row_of(kept)))
 
     with recording() as gathering:
         model.select(cache, kept)
