@@ -140,3 +140,25 @@ def test_every_backend_conformed() -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_the_page_shows_who_sees_a_mistake(name: str) -> None:
     assert f"| {name} | `{WRONG[name][2]}` | " in PAGE
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most"),
+    [
+        ("token_ratio", 1.0, 1.5),
+        ("sequence_ratio", 1.0, 1.2),
+        ("rollout_ratio", 0.0, 1.4),
+        ("token_faster", 2.8, 100.0),
+        ("sequence_faster", 3.5, 100.0),
+        ("dense_faster", 1.4, 100.0),
+    ],
+)
+def test_the_committed_transformer_speeds_are_inside_their_bounds(
+    key: str, least: float, most: float
+) -> None:
+    (row,) = [
+        row
+        for row in BENCH_TRANSFORMER["rows"]
+        if (row["backend"], row["length"], row["width"]) == ("numba", 20, 64)
+    ]
+    assert least <= row[key] <= most

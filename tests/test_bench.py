@@ -65,3 +65,39 @@ def test_bad_options_are_refused(
     error = capsys.readouterr().err
     assert error.startswith(f"kondo-ref: {message}")
     assert error.count("\n") == 1
+
+
+def test_bench_transformer_reports_every_variant(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--batch", "20", "--length", "4", "--width", "8", "--rate", ".1"]
+    assert main(["bench", "transformer", *options, "--seconds", "0.01", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["schema"], report["model"]) == ("kondo-ref/bench/1", "transformer")
+    (row,), (size,) = report["rows"], report["sizes"]
+    assert (row["batch"], row["length"], row["width"], row["backend"]) == (20, 4, 8, "numpy")
+    variants = {name.removeprefix("numpy "): v for name, v in size["variants"].items()}
+    kinds = {"rollout", "token", "sequence", "dense", "token recompute", "sequence recompute"}
+    assert set(variants) == {"forward"} | kinds
+    for kind in kinds:
+        ratio = variants[kind]["seconds"] / variants["forward"]["seconds"]
+        assert row[f"{kind.replace(' ', '_')}_ratio"] == ratio
+    # A tenth of 20 sequences, whole; 4 of 40 tokens, each with its prefix; all with all kept.
+    assert variants["sequence"]["rows"] == variants["sequence recompute"]["rows"] == 8
+    assert 4 <= variants["token"]["rows"] <= 16
+    assert variants["dense"]["rows"] == 80
+    held = size["bytes"]
+    assert 0 < held["numpy sequence recompute"] < held["numpy sequence"] == held["numpy dense"]
+    assert row["held_megabytes"] == held["numpy dense"] / 1e6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--length", "5"], "length: expected an even number of tokens, got 5"),
+        (["--batch", "15"], "batch: expected a multiple of 10 samples a prompt, got 15"),
+    ],
+)
+def test_bad_options_of_the_transformer_are_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "transformer", *options]) == 2
+    assert capsys.readouterr().err == f"kondo-ref: {message}\n"

@@ -163,3 +163,26 @@ def test_the_results_are_of_the_published_set_up(run: str, settings: Settings) -
         **settings.to_dict(),
     }
     assert result["hash"] == configuration_hash(result["configuration"])
+
+
+def test_the_random_gate_beside_the_trained_one_is_the_closed_form() -> None:
+    """By another route: the place of the last kept token, summed over with its chance."""
+    for row in rows(".", "survival.csv"):
+        h, rate = int(row["horizon"]), float(row["rate"])
+        assert float(row["random_touched"]) == pytest.approx(1 - (1 - rate) ** h)
+        model = Settings(length=h).model()
+        d, f = model.width, model.feed_forward
+        below = 4 * (4 * d * d + 2 * d * f)
+        per_kept = 4 * (2 * d * d + 2 * d * f) + 4 * d * model.actions
+
+        def cost(
+            n: int, kept: float, whole: int = d, lower: int = below, own: int = per_kept
+        ) -> float:
+            """FLOP of a sequence with prefix n and so many kept tokens; two blocks."""
+            last = 8 * whole * whole * n + own * kept + 8 * whole * kept * n
+            return lower * n + 8 * whole * n * n + last
+
+        random = sum(
+            rate * (1 - rate) ** (h - j) * cost(h + j, 1 + (j - 1) * rate) for j in range(1, h + 1)
+        )
+        assert float(row["random_executed"]) == pytest.approx(random / cost(2 * h, h), rel=1e-9)
