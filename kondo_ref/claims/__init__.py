@@ -1,4 +1,4 @@
-"""The claims of the papers, and ours, as functions: what holds, under which hypotheses, and where not.
+"""The claims of the papers, and ours: what holds, under which hypotheses, and where it does not.
 
 A statement is a function that returns both sides of its claim for one instance, computed without
 sampling; `kondo_ref.claims.register` binds it to its hypotheses, to a small instance, and to one

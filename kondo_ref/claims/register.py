@@ -18,6 +18,15 @@ LIMIT = 32.0
 EPS = float(np.finfo(np.float64).eps)
 
 
+def norm(values: ArrayLike) -> float:
+    """Return the Euclidean norm of all entries, also where their squares under- or overflow."""
+    array = np.abs(np.asarray(values, dtype=np.float64)).ravel()
+    largest = float(array.max(initial=0.0))
+    if largest == 0.0 or not np.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(array / largest))
+
+
 @dataclass(frozen=True, eq=False)
 class Sides:
     """Both sides of a claim for one instance.
@@ -67,10 +76,10 @@ class Sides:
             excess = np.maximum(excess, 0.0) if self.relation == "at most" else excess
         elif self.relation in ("at least", "above"):
             excess = np.maximum(-excess, 0.0) if self.relation == "at least" else -excess
-        size = float(np.linalg.norm(b.ravel())) if self.scale is None else float(self.scale)
+        size = norm(b) if self.scale is None else float(self.scale)
         if self.relation in ("below", "above"):
             return float(excess.max()) / (EPS * size) if size else float(np.sign(excess.max()))
-        distance = float(np.linalg.norm(excess.ravel()))
+        distance = norm(excess)
         if size == 0.0:
             return 0.0 if distance == 0.0 else np.inf
         return distance / (EPS * size)
@@ -115,7 +124,7 @@ class Number:
     published : float
         As printed.
     digits : float
-        Half a unit of its last printed digit, where it is exact; or 5 % of it, where it was sampled.
+        Half a unit of its last printed digit, where it is exact; 5 % of it, where it was sampled.
     compute : callable
         Returns ours.
     sampled : bool
