@@ -1,0 +1,257 @@
+"""A bandit and a policy -> expectation and covariance of the gated update of a batch.
+
+Over contexts, actions, rewards and the gate's draws at once. Where a decision's keep probability
+and advantage depend on nothing but itself (a fixed price, a baseline of the policy), the decisions
+of a batch are independent and one of them says it all, for any batch. Otherwise (quantile,
+calibrated or rolling price, top-k, a baseline from the batch) every batch is enumerated and run by
+the core, as far as that is finite and not too much.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from kondo_ref import baselines, checks
+from kondo_ref.checks import FloatArray, IntArray
+from kondo_ref.delight import log_softmax, priority_signal
+from kondo_ref.exact.atoms import Atoms, Bandit, atoms
+from kondo_ref.exact.draws import GivenBatch, closed
+from kondo_ref.exact.moments import Moments, moments_of
+from kondo_ref.gate import Gate, keep_probability
+from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.price import Fixed
+
+LARGEST_BATCHES = 200_000
+OF_POLICY = ("zero", "constant", "expected-confidence", "oracle")
+OF_BATCH = ("batch-mean", "leave-one-out", "group-mean", "group-standardized")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is subtracted from the reward.
+
+    Parameters
+    ----------
+    kind : str
+        Of the policy: zero, constant (`value`), expected-confidence, oracle. Of the batch:
+        batch-mean, leave-one-out, group-mean and group-standardized (a group is a context).
+    value : float
+        Of the constant baseline.
+
+    Raises
+    ------
+    ValueError
+        Another kind, or a value that is not finite.
+    """
+
+    kind: str = "zero"
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        checks.one_of("kind", self.kind, OF_POLICY + OF_BATCH)
+        if not np.isfinite(checks.number("value", self.value)):
+            raise ValueError(f"value: expected a finite number, got {self.value}")
+
+    def of_policy(self, pi: FloatArray, mean: FloatArray) -> FloatArray:
+        """Return b (C,) of every context, from pi and the mean rewards, (C, K) each."""
+        if self.kind == "expected-confidence":
+            return baselines.expected_confidence(pi)
+        if self.kind == "oracle":
+            return baselines.oracle_value(pi, mean)
+        return np.full(pi.shape[0], self.value if self.kind == "constant" else 0.0)
+
+    def advantages(self, rewards: FloatArray, contexts: IntArray) -> FloatArray:
+        """Return U (N,) of a batch for a baseline of the batch."""
+        if self.kind == "group-standardized":
+            return baselines.group_standardized(rewards, contexts)
+        if self.kind == "group-mean":
+            return rewards - baselines.group_mean(rewards, contexts)
+        if self.kind == "leave-one-out":
+            return rewards - baselines.leave_one_out_mean(rewards)
+        return rewards - baselines.batch_mean(rewards)
+
+
+@dataclass(frozen=True, eq=False)
+class BanditUpdate:
+    """The law of a gated update, as far as two moments say it.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the update (C K,), an ascent direction in the logits.
+    kept_share : float
+        Expected share of the decisions with G > 0.
+    direction : (C K,) float
+        grad J.
+    """
+
+    moments: Moments
+    kept_share: float
+    direction: FloatArray
+
+
+def bandit_gradient(bandit: Bandit, logits: FloatArray) -> FloatArray:
+    """Return grad J (C K,): weight_c pi_a (r_a - sum of pi r) of every context and arm."""
+    pi, mean = np.exp(log_softmax(logits)), bandit.mean
+    assert bandit.weights is not None
+    value = np.einsum("ck,ck->c", pi, mean)
+    return np.ravel(bandit.weights[:, None] * pi * (mean - value[:, None]))
+
+
+def bandit_update(
+    bandit: Bandit,
+    logits: FloatArray,
+    gate: Gate,
+    *,
+    baseline: Baseline | None = None,
+    batch: int = 1,
+    normalizer: str = "decisions",
+    history: FloatArray | None = None,
+) -> BanditUpdate:
+    """Return the moments of the gated update of a batch of independent decisions.
+
+    Parameters
+    ----------
+    bandit : Bandit
+    logits : (C, K) float64
+        Of the policy in every context.
+    gate : Gate
+        Any that decides on single decisions.
+    baseline : Baseline, optional
+        Zero by default.
+    batch : int
+        Decisions, each with its own context, action and reward.
+    normalizer : str
+        decisions, kept or none.
+    history : (h,) float, optional
+        Of a rolling price, before the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A wrong shape; more batches than `LARGEST_BATCHES` to enumerate; a Gaussian reward under
+        a price or a baseline of the batch, which no finite sum covers.
+    """
+    checks.count("batch", batch, 1)
+    checks.one_of("normalizer", normalizer, NORMALIZERS)
+    checks.require_shape("logits", checks.real_array("logits", logits), bandit.mean.shape)
+    chosen = Baseline() if baseline is None else baseline
+    pi = np.exp(log_softmax(logits))
+    b = chosen.of_policy(pi, bandit.mean)
+    law = atoms(bandit, logits, gate, b)
+    direction = bandit_gradient(bandit, logits)
+    if chosen.kind in OF_POLICY and isinstance(gate.price, Fixed) and gate.unit == "token":
+        moments, share = _independent(law, logits, gate, b, batch, normalizer)
+    else:
+        moments, share = _enumerated(law, logits, gate, chosen, b, batch, normalizer, history)
+    return BanditUpdate(moments, share, direction)
+
+
+def keep_of_atoms(law: Atoms, logits: FloatArray, gate: Gate, b: FloatArray) -> FloatArray:
+    """Return the keep probability of every atom (A,) at the gate's fixed price."""
+    assert isinstance(gate.price, Fixed)
+    surprisals = -log_softmax(logits)[law.context, law.action]
+    signal = priority_signal(gate.signal, law.reward - b[law.context], surprisals, gate.alpha)
+    return keep_probability(signal, gate.price.value, gate.temperature)
+
+
+def _independent(
+    law: Atoms, logits: FloatArray, gate: Gate, b: FloatArray, batch: int, normalizer: str
+) -> tuple[Moments, float]:
+    """Return moments and kept share where one decision says it all."""
+    w = keep_of_atoms(law, logits, gate, b)
+    g = _vectors(law, logits) * (law.reward - b[law.context])[:, None]
+    soft = gate.draw == "soft"
+    chance = law.probability * (w > 0.0 if soft else w)  # of the atom, kept
+    weight = w if soft else np.ones_like(w)
+    share = float(chance.sum())
+    if normalizer == "kept":
+        return _per_kept(chance, g * weight[:, None], share, batch), share
+    z = 1.0 if normalizer == "none" else float(batch)
+    mean = (chance * weight) @ g
+    # Deviations of what is kept and of what is dropped, which is 0.
+    deviation = g * weight[:, None] - mean
+    one = np.einsum("a,ai,aj->ij", chance, deviation, deviation)
+    one += (1.0 - share) * np.outer(mean, mean)
+    return Moments(batch * mean / z, batch * one / z**2), share
+
+
+def _per_kept(chance: FloatArray, g: FloatArray, share: float, batch: int) -> Moments:
+    """Return the moments of the mean over the kept ones, 0 where nothing is kept.
+
+    Given that n > 0 are kept, they are n independent draws from the law of a kept one.
+    """
+    if share == 0.0:
+        return Moments(np.zeros(g.shape[1]), np.zeros((g.shape[1], g.shape[1])))
+    from scipy.stats import binom
+
+    kept = moments_of(chance / share, g)
+    n = np.arange(1, batch + 1)
+    law = binom.pmf(n, batch, min(1.0, share))
+    some = float(law.sum())
+    covariance = kept.covariance * float(law @ (1.0 / n))
+    covariance += np.outer(kept.mean, kept.mean) * some * float(binom.pmf(0, batch, share))
+    return Moments(kept.mean * some, covariance)
+
+
+def _enumerated(
+    law: Atoms,
+    logits: FloatArray,
+    gate: Gate,
+    baseline: Baseline,
+    b: FloatArray,
+    batch: int,
+    normalizer: str,
+    history: FloatArray | None,
+) -> tuple[Moments, float]:
+    """Return moments and kept share over all batches, each screened by the core."""
+    if not law.exact:
+        raise ValueError(
+            f"rewards: a Gaussian reward needs a fixed price and a baseline of the policy, got "
+            f"{gate.price or gate.draw} and {baseline.kind}"
+        )
+    count = law.probability.size
+    if count**batch > LARGEST_BATCHES:
+        raise ValueError(
+            f"batch: {count} atoms and {batch} decisions make {count**batch} batches, expected "
+            f"at most {LARGEST_BATCHES}"
+        )
+    share = 0.0
+    chances, means, spread = [], [], np.zeros((logits.size, logits.size))
+    for chosen in product(range(count), repeat=batch):
+        rows = np.array(chosen)
+        chance = float(law.probability[rows].prod())
+        contexts, rewards = law.context[rows], law.reward[rows]
+        if baseline.kind in OF_POLICY:
+            advantages = rewards - b[contexts]
+        else:
+            advantages = baseline.advantages(rewards, contexts)
+        given = GivenBatch(
+            logits[contexts], law.action[rows], advantages, gate, normalizer,
+            history=history, contexts=contexts,
+        )  # fmt: skip
+        of_draws = closed(given)
+        # Contexts after the last one that the batch has got nothing.
+        size = of_draws.mean.size
+        mean = np.zeros(logits.size)
+        mean[:size] = of_draws.mean
+        spread[:size, :size] += chance * of_draws.covariance
+        chances.append(chance)
+        means.append(mean)
+        w = given.screening().keep_probability
+        kept = w > 0.0 if gate.draw == "soft" else w
+        share += chance * float(kept.sum()) / batch
+    between = moments_of(np.array(chances), np.stack(means))
+    return Moments(between.mean, between.covariance + spread), share
+
+
+def _vectors(law: Atoms, logits: FloatArray) -> FloatArray:
+    """Return grad log pi of every atom's action in the logits of all contexts, (A, C K)."""
+    contexts, k = logits.shape
+    pi = np.exp(log_softmax(logits))
+    scores = np.zeros((law.action.size, contexts, k))
+    index = np.arange(law.action.size)
+    scores[index, law.context] = -pi[law.context]
+    scores[index, law.context, law.action] += 1.0
+    return scores.reshape(law.action.size, -1)
