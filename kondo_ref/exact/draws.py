@@ -180,6 +180,45 @@ def enumerated(batch: GivenBatch) -> Moments:
     return moments_of(gates.probabilities, updates)
 
 
+def enumerated_weights(
+    batch: GivenBatch, weight: FloatArray, *, shared_uniform: bool = False
+) -> Moments:
+    """Return the moments of (1/Z) sum G f v over all gates, with a weight f for each kept unit.
+
+    What the core does not do, since it lets survivors weigh U: 1/w makes it Horvitz and Thompson's
+    estimator, w the DG weight once more on top of the gate.
+
+    Parameters
+    ----------
+    batch : GivenBatch
+        Normalizer decisions or none.
+    weight : (units,) float
+        f.
+    shared_uniform : bool
+        One uniform for the whole batch in place of independent ones.
+
+    Raises
+    ------
+    ValueError
+        As `drawable`; another normalizer.
+    """
+    checks.one_of("normalizer", batch.normalizer, ("decisions", "none"))
+    screening = batch.screening()
+    w = screening.keep_probability.ravel().astype(np.float64)
+    vectors = batch.unit_gradients() * weight[:, None]
+    vectors /= normalizer_count(screening, batch.normalizer)
+    if shared_uniform:
+        order = np.sort(np.unique(np.concatenate([w, (0.0, 1.0)])))
+        chances, middles = np.diff(order), (order[:-1] + order[1:]) / 2.0
+        kept = middles[:, None] < w
+    elif batch.gate.needs_uniforms:
+        gates = drawable(w)
+        chances, kept = gates.probabilities, gates.uniforms < w
+    else:
+        chances, kept = np.ones(1), w[None] > 0.0
+    return moments_of(chances, kept @ vectors)
+
+
 def closed(batch: GivenBatch) -> Moments:
     """Return the moments over the gate's draws in closed form, for any number of units.
 
