@@ -52,9 +52,9 @@ def gate_unbiasedness(
 ) -> Sides:
     """Hold the expected update of a Bernoulli gate to the DG update.
 
-    Hypotheses: given the batch, at the same price and temperature, survivors weigh U, and Z does not
-    depend on the draw. Claim: E over the uniforms of (1/Z) sum G_i g_i is (1/Z) sum w_i g_i, exactly,
-    with g_i = U_i grad log pi(a_i). Source: [K], Algorithm 1 beside [DG]; statement 1.
+    Hypotheses: given the batch, at the same price and temperature, survivors weigh U, and Z does
+    not depend on the draw. Claim: E over the uniforms of (1/Z) sum G_i g_i is (1/Z) sum w_i g_i,
+    exactly, with g_i = U_i grad log pi(a_i). Source: [K], Algorithm 1 beside [DG]; statement 1.
 
     Parameters
     ----------
@@ -127,9 +127,9 @@ def _spread(batch: GivenBatch, factors: FloatArray) -> float:
 def inverse_probability(batch: GivenBatch, *, bound: float = np.inf) -> Sides:
     """Hold the expected update with weights 1/w to the plain policy gradient.
 
-    Hypotheses: w > 0 wherever U is not 0, weights exactly 1/w, Z does not depend on the draw. Claim:
-    E (1/Z) sum (G_i / w_i) g_i = (1/Z) sum g_i: Horvitz and Thompson's estimator of PG, which is
-    therefore no Kondo gate. Source: ours; statement 2.
+    Hypotheses: w > 0 wherever U is not 0, weights exactly 1/w, Z does not depend on the draw.
+    Claim: E (1/Z) sum (G_i / w_i) g_i = (1/Z) sum g_i, Horvitz and Thompson's estimator of PG,
+    which is therefore no Kondo gate. Source: ours; statement 2.
 
     Parameters
     ----------
@@ -414,7 +414,7 @@ CLAIMS = (
             Boundary(SURVIVORS, "DG", lambda: _given(Gate.named("dg")), _norms),
         ),
         steps=_steps_rate_one,
-        remark="A third-party note says that rate 1 recovers DG; it would with survivors that weigh "
-        "sigmoid(chi) U, which no released code has.",
+        remark="A note elsewhere says that rate 1 recovers DG; it would with survivors that weigh "
+        "sigmoid(chi) U, which the released code does not have.",
     ),
 )  # fmt: skip

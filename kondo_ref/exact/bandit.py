@@ -7,69 +7,21 @@ calibrated or rolling price, top-k, a baseline from the batch) every batch is en
 the core, as far as that is finite and not too much.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
-from kondo_ref import baselines, checks
-from kondo_ref.checks import FloatArray, IntArray
+from kondo_ref import checks
+from kondo_ref.checks import FloatArray
 from kondo_ref.delight import log_softmax, priority_signal
 from kondo_ref.exact.atoms import Atoms, Bandit, atoms
-from kondo_ref.exact.draws import GivenBatch, closed
+from kondo_ref.exact.batches import OF_POLICY, Baseline, every_batch
+from kondo_ref.exact.draws import GivenBatch, closed, drawable
 from kondo_ref.exact.moments import Moments, moments_of
 from kondo_ref.gate import Gate, keep_probability
 from kondo_ref.gradient import NORMALIZERS
 from kondo_ref.price import Fixed
-
-LARGEST_BATCHES = 200_000
-OF_POLICY = ("zero", "constant", "expected-confidence", "oracle")
-OF_BATCH = ("batch-mean", "leave-one-out", "group-mean", "group-standardized")
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What is subtracted from the reward.
-
-    Parameters
-    ----------
-    kind : str
-        Of the policy: zero, constant (`value`), expected-confidence, oracle. Of the batch:
-        batch-mean, leave-one-out, group-mean and group-standardized (a group is a context).
-    value : float
-        Of the constant baseline.
-
-    Raises
-    ------
-    ValueError
-        Another kind, or a value that is not finite.
-    """
-
-    kind: str = "zero"
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        checks.one_of("kind", self.kind, OF_POLICY + OF_BATCH)
-        if not np.isfinite(checks.number("value", self.value)):
-            raise ValueError(f"value: expected a finite number, got {self.value}")
-
-    def of_policy(self, pi: FloatArray, mean: FloatArray) -> FloatArray:
-        """Return b (C,) of every context, from pi and the mean rewards, (C, K) each."""
-        if self.kind == "expected-confidence":
-            return baselines.expected_confidence(pi)
-        if self.kind == "oracle":
-            return baselines.oracle_value(pi, mean)
-        return np.full(pi.shape[0], self.value if self.kind == "constant" else 0.0)
-
-    def advantages(self, rewards: FloatArray, contexts: IntArray) -> FloatArray:
-        """Return U (N,) of a batch for a baseline of the batch."""
-        if self.kind == "group-standardized":
-            return baselines.group_standardized(rewards, contexts)
-        if self.kind == "group-mean":
-            return rewards - baselines.group_mean(rewards, contexts)
-        if self.kind == "leave-one-out":
-            return rewards - baselines.leave_one_out_mean(rewards)
-        return rewards - baselines.batch_mean(rewards)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +96,33 @@ def bandit_update(
     if chosen.kind in OF_POLICY and isinstance(gate.price, Fixed) and gate.unit == "token":
         moments, share = _independent(law, logits, gate, b, batch, normalizer)
     else:
-        moments, share = _enumerated(law, logits, gate, chosen, b, batch, normalizer, history)
+        batches = every_batch(law, logits, gate, chosen, b, batch, normalizer, history)
+        moments, share = _enumerated(batches, logits.size)
     return BanditUpdate(moments, share, direction)
+
+
+def bandit_cosine(
+    bandit: Bandit, logits: FloatArray, gate: Gate, *, baseline: Baseline, batch: int
+) -> float:
+    """Return the expected cosine of a batch's update to grad J, over all batches and gates.
+
+    A batch whose update is 0 counts as cosine 0. Arguments and errors as in `bandit_update`; for a
+    random draw the batch is one of `kondo_ref.exact.draws.LARGEST_UNITS` at most.
+    """
+    b = baseline.of_policy(np.exp(log_softmax(logits)), bandit.mean)
+    law, direction = atoms(bandit, logits, gate, b), bandit_gradient(bandit, logits)
+    total = 0.0
+    for chance, given in every_batch(law, logits, gate, baseline, b, batch, "decisions", None):
+        chances, uniforms = np.ones(1), None
+        if gate.needs_uniforms:
+            gates = drawable(given.screening().keep_probability)
+            chances, uniforms = gates.probabilities, gates.uniforms
+        for i, part in enumerate(chances):
+            update = given.update(None if uniforms is None else uniforms[i])
+            size = float(np.linalg.norm(update) * np.linalg.norm(direction))
+            along = float(update @ direction[: update.size])
+            total += chance * float(part) * (along / size if size > 0.0 else 0.0)
+    return total
 
 
 def keep_of_atoms(law: Atoms, logits: FloatArray, gate: Gate, b: FloatArray) -> FloatArray:
@@ -195,53 +172,22 @@ def _per_kept(chance: FloatArray, g: FloatArray, share: float, batch: int) -> Mo
     return Moments(kept.mean * some, covariance)
 
 
-def _enumerated(
-    law: Atoms,
-    logits: FloatArray,
-    gate: Gate,
-    baseline: Baseline,
-    b: FloatArray,
-    batch: int,
-    normalizer: str,
-    history: FloatArray | None,
-) -> tuple[Moments, float]:
+def _enumerated(batches: Iterator[tuple[float, GivenBatch]], size: int) -> tuple[Moments, float]:
     """Return moments and kept share over all batches, each screened by the core."""
-    if not law.exact:
-        raise ValueError(
-            f"rewards: a Gaussian reward needs a fixed price and a baseline of the policy, got "
-            f"{gate.price or gate.draw} and {baseline.kind}"
-        )
-    count = law.probability.size
-    if count**batch > LARGEST_BATCHES:
-        raise ValueError(
-            f"batch: {count} atoms and {batch} decisions make {count**batch} batches, expected "
-            f"at most {LARGEST_BATCHES}"
-        )
     share = 0.0
-    chances, means, spread = [], [], np.zeros((logits.size, logits.size))
-    for chosen in product(range(count), repeat=batch):
-        rows = np.array(chosen)
-        chance = float(law.probability[rows].prod())
-        contexts, rewards = law.context[rows], law.reward[rows]
-        if baseline.kind in OF_POLICY:
-            advantages = rewards - b[contexts]
-        else:
-            advantages = baseline.advantages(rewards, contexts)
-        given = GivenBatch(
-            logits[contexts], law.action[rows], advantages, gate, normalizer,
-            history=history, contexts=contexts,
-        )  # fmt: skip
+    chances, means, spread = [], [], np.zeros((size, size))
+    for chance, given in batches:
         of_draws = closed(given)
         # Contexts after the last one that the batch has got nothing.
-        size = of_draws.mean.size
-        mean = np.zeros(logits.size)
-        mean[:size] = of_draws.mean
-        spread[:size, :size] += chance * of_draws.covariance
+        seen = of_draws.mean.size
+        mean = np.zeros(size)
+        mean[:seen] = of_draws.mean
+        spread[:seen, :seen] += chance * of_draws.covariance
         chances.append(chance)
         means.append(mean)
         w = given.screening().keep_probability
-        kept = w > 0.0 if gate.draw == "soft" else w
-        share += chance * float(kept.sum()) / batch
+        kept = w > 0.0 if given.gate.draw == "soft" else w
+        share += chance * float(kept.sum()) / w.size
     between = moments_of(np.array(chances), np.stack(means))
     return Moments(between.mean, between.covariance + spread), share
 
