@@ -121,10 +121,13 @@ def gated_moments(
 def _hard(mean: float, sigma: float, cut: float) -> GatedMoments:
     """Return the moments of the gate that keeps U > cut."""
     keep = float(ndtr((mean - cut) / sigma))
-    gain = cut * keep + positive_part(mean - cut, sigma)
-    if cut >= 0.0:
-        return GatedMoments(keep, gain, gain)
-    return GatedMoments(keep, gain, 2.0 * positive_part(mean, sigma) - gain)
+    if cut >= 0.0 or mean <= cut:
+        gain = cut * keep + positive_part(mean - cut, sigma)
+    else:
+        # The sum above cancels here; of what is dropped, both terms have one sign.
+        gain = mean - cut * float(ndtr((cut - mean) / sigma)) + positive_part(cut - mean, sigma)
+    size = gain if cut >= 0.0 else 2.0 * positive_part(mean, sigma) - gain
+    return GatedMoments(keep, gain, size)
 
 
 def _soft(
