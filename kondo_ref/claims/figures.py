@@ -13,7 +13,8 @@ from scipy.special import expit, logit, ndtri
 
 from kondo_ref.exact import cosine, gambling
 from kondo_ref.exact.atoms import Bandit, FiniteRewards
-from kondo_ref.exact.bandit import Baseline, bandit_update
+from kondo_ref.exact.bandit import bandit_update
+from kondo_ref.exact.batches import Baseline
 from kondo_ref.exact.gaussian import gated_moments
 from kondo_ref.gate import Gate
 
@@ -59,10 +60,10 @@ def cosine_against_p(path: Path) -> None:
     right.set_title("to an expected cosine of 0.9", fontsize="medium")
     for slope, start, text in ((-2, 60.0, "$1/p^2$"), (-1, 2.9, "$1/p$")):
         right.plot(rare, start * (rare / 0.3) ** slope, color="0.6", linewidth=0.8)
-        at = (0.06, start * 0.2**slope)
+        place = (0.06, start * 0.2**slope)
         right.annotate(
             text,
-            at,
+            place,
             (2, 3 if slope == -2 else -14),
             textcoords="offset points",
             color="0.4",
@@ -232,10 +233,10 @@ def realised_rate(path: Path) -> None:
         axis.plot(ratios, kept, color=colour, linestyle=dash, label=f"rate {rate:g}")
         axis.axhline(rate, color=colour, linestyle=dash, linewidth=0.6, alpha=0.6)
     for s in (0.05, 1.0, 5.0):
-        kept = gated_moments(0.0, s, 1.0, -s * float(ndtri(0.03)), 1.0).keep
-        axis.plot(s, kept, "o", color=BLUE, markersize=4)
+        one = gated_moments(0.0, s, 1.0, -s * float(ndtri(0.03)), 1.0).keep
+        axis.plot(s, one, "o", color=BLUE, markersize=4)
         axis.annotate(
-            f"{kept:.3f}".lstrip("0"), (s, kept), (6, 4), textcoords="offset points", color=BLUE
+            f"{one:.3f}".lstrip("0"), (s, one), (6, 4), textcoords="offset points", color=BLUE
         )
     axis.set(
         xscale="log",

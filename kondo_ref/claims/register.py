@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 RELATIONS = ("equal", "at most", "at least", "below", "above")
 LIMIT = 32.0
 EPS = float(np.finfo(np.float64).eps)
+SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it rounding is absolute
 
 
 def norm(values: ArrayLike) -> float:
@@ -77,12 +78,12 @@ class Sides:
         elif self.relation in ("at least", "above"):
             excess = np.maximum(-excess, 0.0) if self.relation == "at least" else -excess
         size = norm(b) if self.scale is None else float(self.scale)
-        if self.relation in ("below", "above"):
-            return float(excess.max()) / (EPS * size) if size else float(np.sign(excess.max()))
-        distance = norm(excess)
+        strict = self.relation in ("below", "above")
+        distance = float(excess.max()) if strict else norm(excess)
         if size == 0.0:
-            return 0.0 if distance == 0.0 else np.inf
-        return distance / (EPS * size)
+            # Nothing to measure rounding against: no strict bound holds, and only 0 equals 0.
+            return np.inf if distance > 0.0 else 0.0
+        return distance / (EPS * max(size, SMALLEST))
 
     @property
     def holds(self) -> bool:
@@ -155,9 +156,10 @@ class Claim:
     id : str
         By which ``kondo-ref claims --claim`` finds it.
     group : str
-        The page of the docs: gate, zero-price, signals, gambling, contexts, price.
+        One of `GROUPS`, and the page of the docs.
     section : str
-        Its number in the list of statements, "1" to "10"; "ours" for one of our own.
+        Its number in the list of statements, "1" to "10"; "beyond" for a statement of the papers
+        that is not in the list; "ours" for one of our own.
     statement : str
         One sentence, plain text.
     hypotheses : tuple of str
@@ -210,6 +212,8 @@ GROUPS = {
     "signals": "kondo_ref.claims.signals",
     "gambling": "kondo_ref.claims.gambling",
     "contexts": "kondo_ref.claims.contexts",
+    "corner": "kondo_ref.claims.corner",
+    "distributed": "kondo_ref.claims.distributed",
 }
 
 

@@ -135,7 +135,7 @@ def _row(name: str, sides: Mapping[str, Any], verdict: str) -> str:
 def _boundary(boundary: Mapping[str, Any]) -> list[str]:
     """Return what is dropped, the numbers of the counterexample, and whether it fails."""
     verdict = "fails as it should" if boundary["fails"] else "HOLDS, BUT SHOULD FAIL"
-    head = f'but {boundary["instead"]}, not "{boundary["hypothesis"]}": {verdict}'
+    head = f'instead of "{boundary["hypothesis"]}" {boundary["instead"]}: {verdict}'
     return [
         *wrapped(head, "    - ", "      "),
         *wrapped(boundary["shows"], "      ", "      "),
