@@ -154,11 +154,13 @@ def _gate_says(sides: Sides) -> str:
 
 
 def _overlap_says(sides: Sides) -> str:
-    return f"The second moment is {float(_array(sides.actual)):.3g}, above {float(_array(sides.claimed)):.3g}."
+    actual, claimed = _array(sides.actual), _array(sides.claimed)
+    return f"The second moment is {actual:.3g}, above {claimed:.3g}."
 
 
 def _blind_says(sides: Sides) -> str:
-    return f"The success has w = {float(_array(sides.actual)):.3g}, the failure {float(_array(sides.claimed)):.3g}."
+    success, failure = _array(sides.actual), _array(sides.claimed)
+    return f"The success has w = {success:.3g}, the failure {failure:.3g}."
 
 
 def _cosine_says(sides: Sides) -> str:

@@ -115,7 +115,7 @@ def _claim(record: Mapping[str, Any]) -> list[str]:
     lines = [_row(record["id"], record, "holds" if record["holds"] else "FAILS")]
     lines += wrapped(record["statement"], "  ", "  ")
     _, _, of = pair(record)
-    what = f"{of} of the {record['value']}" if of else record["value"]
+    what = f"{of} of the {record['value'].removeprefix('the ')}" if of else record["value"]
     lines += wrapped(f"{what}; {record['source']}", "    exact: ", " " * 11)
     lines += wrapped("; ".join(record["hypotheses"]) or "none", "    needs: ", " " * 11)
     for boundary in record["boundaries"]:
@@ -133,13 +133,12 @@ def _row(name: str, sides: Mapping[str, Any], verdict: str) -> str:
 
 
 def _boundary(boundary: Mapping[str, Any]) -> list[str]:
-    """Return what is dropped, the numbers of the counterexample, and whether it fails."""
+    """Return what stands in a hypothesis's place, whether that fails, and the counterexample."""
     verdict = "fails as it should" if boundary["fails"] else "HOLDS, BUT SHOULD FAIL"
-    head = f'instead of "{boundary["hypothesis"]}" {boundary["instead"]}: {verdict}'
-    return [
-        *wrapped(head, "    - ", "      "),
-        *wrapped(boundary["shows"], "      ", "      "),
-    ]
+    room = WIDTH - len(verdict) - 1
+    *head, last = wrapped(boundary["instead"], "    - ", "      ", room)
+    shows = f'instead of "{boundary["hypothesis"]}": {boundary["shows"]}'
+    return [*head, f"{last:{room}} {verdict}", *wrapped(shows, "      ", "      ")]
 
 
 def _published(numbers: Sequence[Mapping[str, Any]]) -> list[str]:
