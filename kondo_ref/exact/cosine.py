@@ -13,9 +13,12 @@ Ours; the numbers it replaces were sampled.
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
-from scipy.stats import binom, poisson
+from scipy.integrate import quad
+from scipy.optimize import brentq
+from scipy.stats import binom, chi2, poisson
 
 from kondo_ref import checks
 from kondo_ref.checks import FloatArray, IntArray
@@ -70,6 +73,9 @@ def batch_for_cosine(
 ) -> int:
     """Return the least batch whose expected cosine is at least `cosine`, in (0, 1).
 
+    Found by bisection. With few arms the expected cosine is not monotone, since wrong arms that are
+    drawn equally often cancel: a smaller batch may reach it too then.
+
     Parameters
     ----------
     p, arms, b
@@ -103,6 +109,44 @@ def batch_for_cosine(
         else:
             high = middle
     return high
+
+
+def limiting_batch(arms: int, b: float, cosine: float) -> float:
+    """Return the limit of p^2 B as p falls, B the batch that brings the expected cosine.
+
+    With x = p^2 B held fixed the part along grad J becomes certain and the perpendicular one normal
+    in K - 2 dimensions: the cosine is 1 / sqrt(1 + b^2 chi^2 / (x K)) with chi^2 of K - 2 degrees
+    of freedom, and x solves its expectation for `cosine`. For many arms it is
+    b^2 cosine^2 / (1 - cosine^2).
+
+    Parameters
+    ----------
+    arms : int
+        K >= 3.
+    b : float
+        In (0, 1).
+    cosine : float
+        In (0, 1).
+    """
+    _check(0.5, arms, b)
+    freedom = checks.count("arms", arms, 3) - 2
+    spread = 14.0 * math.sqrt(2.0 * freedom)
+    low, high = max(0.0, freedom - spread), freedom + spread + 60.0
+
+    def surplus(log_x: float) -> float:
+        scale = b * b / (math.exp(log_x) * arms)
+
+        def term(root: float) -> float:  # t = root^2: no singularity at 0 for one or two degrees
+            t = root * root
+            return 2.0 * root * float(chi2.pdf(t, freedom)) / math.sqrt(1.0 + scale * t)
+
+        cuts = np.linspace(math.sqrt(low), math.sqrt(high), 9)
+        parts = (float(quad(term, a, z, epsabs=1e-13)[0]) for a, z in pairwise(cuts))
+        return sum(parts) - cosine
+
+    middle = math.log(b * b * cosine**2 / (1.0 - cosine**2))
+    root: float = brentq(surplus, middle - 20.0, middle + 2.0, xtol=1e-13)
+    return math.exp(root)
 
 
 def success_batch(p: float, cosine: float) -> float:
