@@ -127,10 +127,7 @@ def _additive_steps() -> list[Step]:
         Step("K = 10, p = .5: a wrong arm has q = (1 - p)/(K - 1).", {"q": 0.5 / 9}),
         Step("U differs by 1 between success and wrong arm, whatever b: it cancels."),
         Step("l differs by -L, L = log(p/q): the likelier success surprises less.", {"L": gap}),
-        Step(
-            "Lead of the success: alpha - (1 - alpha) L, at alpha = .5",
-            {"lead": 0.5 - 0.5 * gap},
-        ),
+        Step("The success leads by alpha - (1 - alpha) L.", {"alpha = .5": 0.5 - 0.5 * gap}),
         Step("It is above 0 exactly for alpha > L/(1 + L), for L > -1.", {"K = 10": stars}),
         Step(
             "For p <= 1/K it is, for every alpha in (0, 1]. As p -> 1, alpha* -> 1: none is safe."

@@ -3,7 +3,8 @@
 policy of every context -> expected gated update of every context -> its weight on the score
 e_y - pi -> cosine with the cross-entropy step, which weighs every context by 1 ([DG], Prop. 2).
 Public: `block_update` (enumerated through the core), `cross_entropy_update`, `context_weight`,
-`weight_slope`, `baseline_weight`, `cosine_gap`, `weighted_gap`, `symmetric_logits`.
+`weight_slope`, `baseline_weight`, `baselines_of`, `right_rewards`, `cosine_gap`, `weighted_gap`,
+`symmetric_logits`.
 """
 
 import numpy as np
@@ -11,10 +12,13 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from kondo_ref import checks
+from kondo_ref.baselines import expected_confidence
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.delight import log_softmax
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import policy_gradient
+
+BASELINES = ("zero", "half", "exact", "confidence")
 
 
 def block_update(
@@ -55,6 +59,32 @@ def block_update(
     pi = np.exp(log_softmax(z))
     update: FloatArray = -np.einsum("ca,caj->cj", pi, found.dlogits.reshape(c, k, k))
     return update
+
+
+def right_rewards(logits: FloatArray, targets: IntArray) -> FloatArray:
+    """Return rewards (C, K): 1 for the right arm of every context, 0 else."""
+    rewards = np.zeros(logits.shape)
+    rewards[np.arange(targets.size), targets] = 1.0
+    return rewards
+
+
+def baselines_of(logits: FloatArray, targets: IntArray, kind: str) -> FloatArray:
+    """Return b (C,): zero, half, the exact p, or the expected confidence sum of pi^2.
+
+    Raises
+    ------
+    ValueError
+        Another kind.
+    """
+    checks.one_of("kind", kind, BASELINES)
+    pi = np.exp(log_softmax(logits))
+    known: dict[str, FloatArray] = {
+        "zero": np.zeros(targets.size),
+        "half": np.full(targets.size, 0.5),
+        "exact": pi[np.arange(targets.size), targets],
+        "confidence": expected_confidence(pi),
+    }
+    return known[kind]
 
 
 def cross_entropy_update(logits: FloatArray, targets: IntArray) -> FloatArray:
