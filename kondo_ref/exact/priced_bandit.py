@@ -13,7 +13,7 @@ import numpy as np
 from kondo_ref.checks import FloatArray
 from kondo_ref.delight import log_softmax, priority_signal
 from kondo_ref.exact.atoms import Bandit, atoms
-from kondo_ref.exact.bandit import OF_POLICY, Baseline
+from kondo_ref.exact.batches import OF_POLICY, Baseline
 from kondo_ref.exact.quantile_law import FiniteSignal, PriceLaw, quantile_price_law
 from kondo_ref.gate import Gate, keep_probability
 

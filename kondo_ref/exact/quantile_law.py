@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom
 
 from kondo_ref import checks
-from kondo_ref.checks import FloatArray
+from kondo_ref.checks import FloatArray, IntArray
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -62,7 +62,7 @@ class FiniteSignal:
         s = np.asarray(signals, dtype=np.float64) + 0.0  # -0.0 is 0.0
         p = np.asarray(probabilities, dtype=np.float64)
         values, where = np.unique(s[p > 0.0], return_inverse=True)
-        return cls(values, np.bincount(where, weights=p[p > 0.0]))
+        return cls(values, _summed(where, p[p > 0.0]))
 
     @property
     def up_to(self) -> FloatArray:
@@ -123,13 +123,7 @@ class Place:
 
 
 def quantile_place(n: int, rate: float) -> Place:
-    """Return the place of the (1 - rate)-quantile of n signals, (n - 1)(1 - rate), exactly.
-
-    Raises
-    ------
-    TypeError, ValueError
-        n below 1, a rate outside (0, 1].
-    """
+    """Return the place (n - 1)(1 - rate) of the quantile of n signals, exactly."""
     size = checks.count("n", n, 1)
     position = (size - 1) * (1 - Fraction(checks.rate_number("rate", rate)))
     return Place(int(position), position - int(position))
@@ -184,7 +178,7 @@ def quantile_price_law(
     return _merged(np.array(prices), joint[lower, upper])
 
 
-def _neighbours(signal: FiniteSignal, n: int, r: int, counts: FloatArray) -> FloatArray:
+def _neighbours(signal: FiniteSignal, n: int, r: int, counts: IntArray) -> FloatArray:
     """Return P(X_(r) = a, X_(r+1) = b) for a < b, (M, M), order statistics from 1.
 
     Exactly r signals are at most a and the others at least b, with one at a and one at b: in the
@@ -203,14 +197,16 @@ def _neighbours(signal: FiniteSignal, n: int, r: int, counts: FloatArray) -> Flo
     a, b, left, right = a[possible], b[possible], left[possible], right[possible]
     # F_a^l S_b^h C(f, l) as a binomial probability times (F_a + S_b)^f: no difference of logs.
     inside = np.array([p[i + 1 : j].sum() for i, j in zip(a, b, strict=True)])
-    chance = _exactly(left, free, f[a], s[b]) * np.exp(free * np.log1p(-inside))
+    outside = f[a] + s[b]
+    log_outside = np.where(inside < 0.5, np.log1p(-inside), np.log(outside))
+    chance = _exactly(left, free, f[a], s[b]) * np.exp(free * log_outside)
     chance = chance * _one_at(p[a] / f[a], left, counts[a]) * _one_at(p[b] / s[b], right, counts[b])
     joint = np.zeros((m, m))
     joint[a, b] = chance
     return joint
 
 
-def _one_at(share: FloatArray, among: FloatArray, known: FloatArray) -> FloatArray:
+def _one_at(share: FloatArray, among: IntArray, known: IntArray) -> FloatArray:
     """Return the chance that one of `among` signals, or a known one, is at an end's value."""
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = -np.expm1(among * np.log1p(-np.minimum(share, 1.0)))
@@ -218,7 +214,7 @@ def _one_at(share: FloatArray, among: FloatArray, known: FloatArray) -> FloatArr
     return np.where(known > 0, 1.0, chance)
 
 
-def _ties(signal: FiniteSignal, n: int, r: int, counts: FloatArray) -> FloatArray:
+def _ties(signal: FiniteSignal, n: int, r: int, counts: IntArray) -> FloatArray:
     """Return P(X_(r) = X_(r+1) = a), (M,): at most r - 1 signals below a, n - r - 1 above.
 
     Summed over the number below, so that nothing cancels.
@@ -250,7 +246,7 @@ def _exactly(k: ArrayLike, n: ArrayLike, hit: ArrayLike, miss: ArrayLike) -> Flo
     return chance
 
 
-def _at_most(k: int, n: FloatArray, hit: float, miss: float) -> FloatArray:
+def _at_most(k: int, n: IntArray, hit: float, miss: float) -> FloatArray:
     """Return the binomial P(at most k hits of n), by the rarer of hit and miss."""
     if hit <= miss:
         chance: FloatArray = binom.cdf(k, n, hit / (hit + miss))
@@ -262,7 +258,12 @@ def _at_most(k: int, n: FloatArray, hit: float, miss: float) -> FloatArray:
 def _merged(prices: FloatArray, chances: FloatArray) -> PriceLaw:
     kept = chances > 0.0
     values, where = np.unique(prices[kept], return_inverse=True)
-    return PriceLaw(values, np.bincount(where, weights=chances[kept]))
+    return PriceLaw(values, _summed(where, chances[kept]))
+
+
+def _summed(where: IntArray, chances: FloatArray) -> FloatArray:
+    total: FloatArray = np.bincount(where, weights=chances).astype(np.float64)
+    return total
 
 
 @dataclass(frozen=True)
