@@ -167,8 +167,9 @@ def weighted_gap(weights: FloatArray, squares: FloatArray) -> float:
     cosine sees the weights by nothing else. Ours.
     """
     share = squares / squares.sum()
-    ratio = weights / float(share @ weights) - 1.0
-    return float(-np.expm1(-0.5 * np.log1p(share @ ratio**2 - (share @ ratio) ** 2)))
+    ratio = weights / float(share @ weights)
+    variance = share @ (ratio - share @ ratio) ** 2
+    return float(-np.expm1(-0.5 * np.log1p(variance)))
 
 
 def symmetric_logits(p: ArrayLike, arms: int) -> FloatArray:
