@@ -41,7 +41,7 @@ def block_update(
     Returns
     -------
     (C, K) float
-        sum over a of pi_a G U (e_a - pi): an ascent direction at Z = 1.
+        The sum over a of pi_a G U (e_a - pi): an ascent direction at Z = 1.
     """
     z = checks.logits_array(logits)
     c, k = z.shape

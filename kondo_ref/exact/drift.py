@@ -34,7 +34,7 @@ def logit_drift(logits: FloatArray, gain: Gain) -> FloatArray:
     Returns
     -------
     (K,) float
-        pi_a (m_a - sum_j pi_j m_j).
+        Of arm a it is pi_a (m_a - sum_j pi_j m_j).
 
     Notes
     -----
