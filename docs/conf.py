@@ -4,6 +4,7 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import kondo_ref
 
@@ -28,6 +29,8 @@ default_role = "code"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
+# An alias of a type is shown by what it stands for, which is documented elsewhere.
+nitpick_ignore_regex = [("py:class", r"(collections\.abc|numpy)\..*")]
 
 numpydoc_show_class_members = False
 pyproject = tomllib.loads(HERE.with_name("pyproject.toml").read_text("utf-8"))
@@ -41,3 +44,15 @@ numpydoc_validation_exclude = {
     for name, value in vars(module).items()
     if not str(getattr(value, "__module__", "")).startswith("kondo_ref")
 }
+
+
+def plain_formulas(
+    _app: Any, _what: str, name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
+    """Keep reST from reading w_- as a link and |x| as a substitution: they are formulas here."""
+    if name.startswith(("kondo_ref.claims", "kondo_ref.exact")):
+        lines[:] = [re.sub(r"(?<=\w)_(?=\W|$)|\|", r"\\\g<0>", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", plain_formulas, priority=100)

@@ -214,7 +214,7 @@ def _cosine_steps() -> list[Step]:
              "the wrong e_a, which is grad J's line.",
              {"cosine": contaminated_cosine(pi, nu).actual}),
         Step("Put all of the actor's failures on one arm and the update turns to e_y - e_a: the "
-             "cosine falls to sqrt(1/2 + 1/(2 (K - 1))), and no further as delta goes to 0.",
+             "cosine tends to sqrt(1/2 + 1/(2 (K - 1))) as delta goes to 0.",
              {"cosine, one arm": contaminated_cosine(pi, one).actual,
               "limit": float(np.sqrt(0.5 + 0.5 / 4))}),
     ]  # fmt: skip
