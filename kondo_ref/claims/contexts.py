@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.claims import contexts_cosine, shared_states
 from kondo_ref.claims.contexts_cosine import ZERO, three_contexts
-from kondo_ref.claims.gambling_laws import says
 from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.delight import log_softmax
 from kondo_ref.exact.contexts import (
     baselines_of,

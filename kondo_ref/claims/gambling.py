@@ -18,11 +18,11 @@ from kondo_ref.claims.gambling_laws import (
     GAUSSIAN,
     HARD,
     by_nodes,
-    says,
     soft_and_priced,
     unit_policy,
 )
 from kondo_ref.claims.register import Boundary, Claim, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.exact.drift import pair_probabilities
 from kondo_ref.exact.gambling import HARD as HARD_GATE
 from kondo_ref.exact.gambling import Gambling, advantages

@@ -18,9 +18,9 @@ from kondo_ref.claims.gambling_laws import (
     by_nodes,
     one_bandit,
     preference_by_nodes,
-    says,
 )
 from kondo_ref.claims.register import Boundary, Claim, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.exact.gambling import HARD as HARD_GATE
 from kondo_ref.exact.gambling import Gambling, advantages, certain_loss, least_reserve, preference
 from kondo_ref.exact.gaussian import positive_part

@@ -17,11 +17,11 @@ from kondo_ref.claims.gambling_laws import (
     by_nodes,
     closed_rest_point,
     one_bandit,
-    says,
     soft_and_priced,
     unit_policy,
 )
 from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.exact.drift import logit_drift, pair_probabilities
 from kondo_ref.exact.gambling import HARD as HARD_GATE
 from kondo_ref.exact.gambling import Gambling, hard_preference, rest_points
@@ -245,7 +245,8 @@ CLAIMS = (
         ),
         remark=(
             "For DG at temperature 1 the page of reference finds no point at sigma/D <= .3 and .86 "
-            "at 5. There is one at every noise: 2.2e-10 at .3, 1.9e-22 at .2; at 5 it is .866."
+            "at 5. There is one at every noise, as both corners repel: 2.2e-10 at .3, 1.9e-22 at "
+            ".2; at 5 it is .866."
         ),
     ),
     Claim(
@@ -291,8 +292,8 @@ CLAIMS = (
         ),
         steps=_never_steps,
         remark=(
-            "True for any noise on arm 1 that is at least that on arm 2, any baseline, and any law "
-            "of the noise; a statement about the hard gate only."
+            "True for any noise on arm 1 that is at least that on arm 2 and for any baseline of both. "
+            "Equal noise of any law does as well, against the exact baseline. Of the hard gate only."
         ),
     ),
 )

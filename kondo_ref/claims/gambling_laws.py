@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from kondo_ref.checks import FloatArray
-from kondo_ref.claims.register import Boundary, Sides
+from kondo_ref.claims.register import Boundary
+from kondo_ref.claims.sentences import says
 from kondo_ref.delight import priority_signal
 from kondo_ref.exact.drift import fixed_points, pair_probabilities
 from kondo_ref.exact.gambling import HARD as HARD_GATE
@@ -24,16 +25,6 @@ FREE = "the price is 0"
 UNSEEN = "no decision is kept unseen"
 LOW, HIGH, CELLS = -60.0, 60.0, 120
 PRICED = Gate.named("dg", price=Fixed(0.2), temperature=0.0)
-
-
-def says(what: str) -> Callable[[Sides], str]:
-    """Return a sentence that ends in what is and what was claimed, of arrays the last entry."""
-
-    def shows(sides: Sides) -> str:
-        actual, claimed = (np.ravel(side) for side in (sides.actual, sides.claimed))
-        return f"{what}: {actual[-1]:.4g}, not {claimed[-1]:.4g}."
-
-    return shows
 
 
 def unit_policy() -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kondo_ref.claims.gambling_laws import says
 from kondo_ref.claims.register import Boundary, Claim, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.gate import keep_probability
 
 ENTROPY = "the regulariser is the binary entropy"

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.checks import FloatArray
-from kondo_ref.claims.gambling_laws import says
 from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.exact.drift import pair_probabilities
 from kondo_ref.exact.shared import (
     CORNER_ESCAPE,

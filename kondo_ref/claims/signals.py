@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 
 from kondo_ref.checks import FloatArray
 from kondo_ref.claims import gate_optimum
-from kondo_ref.claims.gambling_laws import says
 from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
+from kondo_ref.claims.sentences import says
 from kondo_ref.exact.ranking import lead, log_odds, signals_of_arms, skewed_policy
 
 SYMMETRIC = "the wrong arms are equally likely"
