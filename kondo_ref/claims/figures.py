@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit
 
 from kondo_ref.exact import cosine, gambling
+from kondo_ref.exact import realised_rate as law
 from kondo_ref.exact.atoms import Bandit, FiniteRewards
 from kondo_ref.exact.bandit import bandit_update
 from kondo_ref.exact.batches import Baseline
-from kondo_ref.exact.gaussian import gated_moments
 from kondo_ref.gate import Gate
 
 BLUE, ORANGE, GREEN, RED, PURPLE, BLACK = (
@@ -228,12 +228,11 @@ def realised_rate(path: Path) -> None:
         0.03: (BLUE, "-"),
         0.01: (PURPLE, ":"),
     }.items():
-        price = -float(ndtri(rate))
-        kept = [gated_moments(0.0, s, 1.0, s * price, 1.0).keep for s in ratios]
+        kept = law.realised_rate(ratios, rate)
         axis.plot(ratios, kept, color=colour, linestyle=dash, label=f"rate {rate:g}")
         axis.axhline(rate, color=colour, linestyle=dash, linewidth=0.6, alpha=0.6)
     for s in (0.05, 1.0, 5.0):
-        one = gated_moments(0.0, s, 1.0, -s * float(ndtri(0.03)), 1.0).keep
+        one = float(law.realised_rate(s, 0.03))
         axis.plot(s, one, "o", color=BLUE, markersize=4)
         axis.annotate(
             f"{one:.3f}".lstrip("0"), (s, one), (6, 4), textcoords="offset points", color=BLUE
