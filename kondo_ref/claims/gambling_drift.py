@@ -292,8 +292,8 @@ CLAIMS = (
         ),
         steps=_never_steps,
         remark=(
-            "True for any noise on arm 1 that is at least that on arm 2 and for any baseline of both. "
-            "Equal noise of any law does as well, against the exact baseline. Of the hard gate only."
+            "True for any noise on arm 1 that is at least that on arm 2, and for any baseline of "
+            "both. Of the hard gate only: DG turns under equal noise too."
         ),
     ),
 )

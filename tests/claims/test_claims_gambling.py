@@ -112,10 +112,10 @@ def test_the_reserve_that_turns_the_corner(bandit, gate):
 def test_less_reserve_leaves_a_rest_point_and_more_leaves_none(ratio, share):
     bandit = Gambling(1.0, ratio)
     least = least_reserve(bandit)
-    (below,) = rest_points(bandit, HARD, share * least)
+    (below,) = rest_points(bandit, HARD, share * least, cells=120)
     assert below.stable
     assert below.probability < closed_rest_point(ratio)
-    assert rest_points(bandit, HARD, least + share * (1.0 - least)) == ()
+    assert rest_points(bandit, HARD, least + share * (1.0 - least), cells=120) == ()
 
 
 @given(
@@ -176,19 +176,21 @@ def test_the_positive_part_keeps_its_digits_in_the_tail(t):
 )
 def test_soft_moments_agree_with_more_digits(mean, sigma, slope, price, temperature):
     found = gated_moments(mean, sigma, slope, price, temperature)
-    with mpmath.workdps(40):
+    with mpmath.workdps(25):
         cut = (price / slope - mean) / sigma
         width = temperature / slope / sigma
         near = [cut + s * width * 2.0**k for k in range(12) for s in (-1, 1)]
-        line = sorted({*np.arange(-38.0, 38.5, 0.5), *(x for x in (cut, *near) if abs(x) < 38)})
+        line = sorted({*np.arange(-38.0, 39.0), *(x for x in (cut, *near) if abs(x) < 38)})
 
         def weight(z):
             return mpmath.npdf(z) / (
                 1 + mpmath.exp(-(slope * (mean + sigma * z) - price) / temperature)
             )
 
-        keep = mpmath.quad(weight, line)
-        gain = mpmath.quad(lambda z: weight(z) * (mean + sigma * z), line)
+        keep = mpmath.quad(weight, line, method="gauss-legendre", maxdegree=4)
+        gain = mpmath.quad(
+            lambda z: weight(z) * (mean + sigma * z), line, method="gauss-legendre", maxdegree=4
+        )
     assert abs(found.keep - float(keep)) <= 400 * EPS * found.keep
     assert abs(found.gain - float(gain)) <= 400 * EPS * found.magnitude
 
@@ -210,6 +212,23 @@ def test_the_drift_of_pi_2_is_that_of_two_logits(bandit, logit, gate):
     flow = probability_drift(np.array([0.0, logit]), lambda _: gains)
     scale = float(np.abs(gains).max())
     assert abs(flow[1] - drift(bandit, logit, gate)) <= 64 * EPS * scale
+
+
+@given(st.floats(0.2, 50.0), st.floats(-3, 3).map(np.exp))
+def test_a_soft_gate_has_a_rest_point_at_every_noise(ratio, temperature):
+    bandit, gate = Gambling(1.0, ratio), Gate.named("dg", temperature=temperature)
+    assert preference(bandit, -1e18, gate) > 0.0 > preference(bandit, 700.0, gate)
+    assert preference(bandit, 700.0, gate) == pytest.approx(-1.0)
+
+
+def test_equal_noise_of_two_points_does_not_turn_the_hard_gate():
+    rng = np.random.default_rng(0)
+    for pi_2, size in rng.uniform((0.0, 0.0), (1.0, 5.0), (200, 2)):
+        first, second = (
+            np.maximum(mean + size * np.array([-1.0, 1.0]), 0.0).mean()
+            for mean in (pi_2, pi_2 - 1.0)
+        )
+        assert first > second
 
 
 def test_plain_policy_gradient_leaves_arm_2_everywhere():
