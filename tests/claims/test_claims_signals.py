@@ -131,6 +131,19 @@ def test_the_tail_at_p_equal_to_one_over_k():
     assert signals.additive_ranking(0.25, 4, 1e-6).holds
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1.0, 3), r"^p: expected a number in \(0, 1\), got 1.0"),
+        ((0.5, 1), r"^arms: expected at least 2, got 1"),
+        ((0.5, 3, 0.0), r"^skew: expected a finite number > 0, got 0.0"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        skewed_policy(*arguments)
+
+
 def holds(sides):
     assert sides.holds, sides.error
 
