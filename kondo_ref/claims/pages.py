@@ -26,14 +26,13 @@ def block(record: Mapping[str, Any]) -> str:
     record : mapping
         Of `kondo_ref.claims.report.evaluate`, with numbers.
     """
-    actual, claimed, of = report.pair(record)
-    what = record["value"].removeprefix("the ")
+    actual, claimed, what = report.named_pair(record)
     sides = f"{_digits(actual)} {SIGNS[record['relation']]} {_digits(claimed)}"
     function = f"{{py:func}}`~{record['function']}`"
     lines = [
         f"*{_plain(record['statement'])}* Source: {record['source']}. Statement: {function}.",
         "",
-        f"Small instance: {f'{of} of the {what}' if of else what}, {sides}.",
+        f"Small instance: {what}, {sides}.",
         "",
         "| needs | without it | and then |",
         "|---|---|---|",

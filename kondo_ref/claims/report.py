@@ -157,19 +157,30 @@ def pair(sides: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
     Returns
     -------
     actual, claimed : float or None
-        Scalars as they are; of arrays the norms, of bounds on arrays the entry nearest to its
-        bound.
+        Scalars as they are. Of arrays the norms; where every entry is to be one number, the entry
+        farthest from it; of bounds the entry nearest to its own.
     of : str
-        ``""``, ``"norm"`` or ``"tightest"``.
+        ``""``, ``"norm"``, ``"each"`` or ``"tightest"``.
     """
     a, c = (_floats(sides[name]) for name in ("actual", "claimed"))
     if a.ndim == 0:
         return _known(a), _known(c), ""
-    if sides["relation"] == "equal" or a.size == 0:
+    if sides["relation"] == "equal" and (a.size == 0 or np.ptp(c) != 0.0):
         return _known(norm(a)), _known(norm(c)), "norm"
+    if sides["relation"] == "equal":
+        where = int(np.argmax(np.abs(a - c)))
+        return _known(a.ravel()[where]), _known(c.ravel()[where]), "each"
     gap = (c - a if sides["relation"] in ("at most", "below") else a - c).ravel()
     where = int(np.argmin(gap))
     return _known(a.ravel()[where]), _known(c.ravel()[where]), "tightest"
+
+
+def named_pair(record: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
+    """Return `pair`, with what the two numbers are in words."""
+    actual, claimed, of = pair(record)
+    what = record["value"].removeprefix("the ") if of else record["value"]
+    words = {"": "", "each": "each "}.get(of, f"{of} of the ")
+    return actual, claimed, words + what
 
 
 def _floats(value: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:

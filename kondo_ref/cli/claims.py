@@ -25,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
         "--claim", action="append", default=[], metavar="ID", help="this one; may be repeated"
     )
     p.add_argument("--group", metavar="NAME", help="those of one group, such as zero-price")
+    p.add_argument("--brief", action="store_true", help="one line a claim, and what is wrong")
     p.add_argument(
         "--show",
         action="store_true",
@@ -58,15 +59,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(files.to_json(result))
     else:
-        print(_text(result, claims, show=args.show))
+        print(_text(result, claims, show=args.show, brief=args.brief))
     return 0 if result["holds"] else 1
 
 
-def _text(result: dict[str, Any], claims: "list[Claim]", *, show: bool) -> str:
+def _text(result: dict[str, Any], claims: "list[Claim]", *, show: bool, brief: bool) -> str:
     from kondo_ref.cli import claims_text
 
     if not show:
-        return claims_text.table(result)
+        return claims_text.table(result, brief=brief)
     derivations = [
         claims_text.derivation(record, claim.function)
         for record, claim in zip(result["claims"], claims, strict=True)

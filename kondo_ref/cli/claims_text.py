@@ -5,20 +5,22 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kondo_ref.claims.report import pair
+from kondo_ref.claims.report import named_pair, pair
 
 WIDTH = 100
 SIGNS = {"equal": "=", "at most": "<=", "at least": ">=", "below": "<", "above": ">"}
 HEAD = f"{'claim':35}{'exact':>15}    {'bound':<15}{'error of limit':>16}  verdict"
 
 
-def table(result: Mapping[str, Any]) -> str:
+def table(result: Mapping[str, Any], *, brief: bool = False) -> str:
     """Return a line a claim, under it what it says and needs and where it fails.
 
     Parameters
     ----------
     result : mapping
         Of `kondo_ref.claims.report.report`.
+    brief : bool
+        The line alone, but for a claim of which something is not as it should be.
     """
     lines = [HEAD]
     group = None
@@ -26,7 +28,8 @@ def table(result: Mapping[str, Any]) -> str:
         if record["group"] != group:
             group = record["group"]
             lines += ["", f"{group} ".ljust(WIDTH, "-")]
-        lines += ["", *_claim(record)]
+        own = _claim(record)
+        lines += own[:1] if brief and record["ok"] else ["", *own]
     lines += ["", *summary(result), *written(result)]
     return "\n".join(lines)
 
@@ -114,8 +117,7 @@ def _claim(record: Mapping[str, Any]) -> list[str]:
     """Return the lines of one claim."""
     lines = [_row(record["id"], record, "holds" if record["holds"] else "FAILS")]
     lines += wrapped(record["statement"], "  ", "  ")
-    _, _, of = pair(record)
-    what = f"{of} of the {record['value'].removeprefix('the ')}" if of else record["value"]
+    _, _, what = named_pair(record)
     lines += wrapped(f"{what}; {record['source']}", "    exact: ", " " * 11)
     lines += wrapped("; ".join(record["hypotheses"]) or "none", "    needs: ", " " * 11)
     for boundary in record["boundaries"]:

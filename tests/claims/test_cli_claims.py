@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fake_claims as fake
 import jsonschema
+import numpy as np
 import pytest
 
 import kondo_ref.claims
@@ -80,6 +81,16 @@ def test_what_is_not_as_claimed_is_seen(claim, words, registered, capsys):
     assert main(["claims", "--numbers", "--claim", fake.HOLDS.id]) == 0
 
 
+def test_a_brief_table_has_a_line_a_claim_and_what_is_wrong(registered, capsys):
+    assert main(["claims", "--brief"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.endswith("  holds")] == ["means"]
+    assert len(lines) == 7
+    registered(fake.HOLDS, fake.HOLDING_BOUNDARY)
+    assert main(["claims", "--brief"]) == 1
+    assert "three of them" in capsys.readouterr().out
+
+
 def test_a_number_is_compared_only_when_asked(registered, capsys):
     registered(fake.MISSED_NUMBER)
     assert main(["claims"]) == 0
@@ -120,6 +131,22 @@ def test_the_schema_refuses(change):
     VALIDATOR.validate(result)
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(result | change)
+
+
+@pytest.mark.parametrize(
+    ("actual", "claimed", "relation", "shown"),
+    [
+        (2.0, 3.0, "below", (2.0, 3.0, "")),
+        (np.array([3.0, 4.0]), np.array([4.0, 3.0]), "equal", (5.0, 5.0, "norm")),
+        (np.array([0.5, 0.75]), np.array([0.5, 0.5]), "equal", (0.75, 0.5, "each")),
+        (np.array([1.0, 5.0]), np.array([9.0, 6.0]), "at most", (5.0, 6.0, "tightest")),
+        (np.array([1.0, 5.0]), np.array([0.5, 1.0]), "above", (1.0, 0.5, "tightest")),
+        (np.array([1.0, np.nan]), np.array([1.0, 2.0]), "equal", (None, 5**0.5, "norm")),
+    ],
+)
+def test_two_numbers_stand_for_arrays(actual, claimed, relation, shown):
+    found = report.pair(report.sides_json(register.Sides(actual, claimed, relation)))
+    assert found == pytest.approx(shown)
 
 
 @pytest.mark.parametrize("key", sorted(report.evaluate(fake.HOLDS)))
