@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             progress.show(done)
     result = report.report(records)
     if args.figures is not None:
-        result["figures"] = [str(path) for path in _draw(args.figures)]
+        result["figures"] = [str(path) for path in _draw(args.figures, quiet=args.json)]
     if args.json:
         print(files.to_json(result))
     else:
@@ -75,7 +75,7 @@ def _text(result: dict[str, Any], claims: "list[Claim]", *, show: bool, brief: b
     return "\n\n".join([*derivations, *claims_text.written(result)])
 
 
-def _draw(folder: Path) -> list[Path]:
+def _draw(folder: Path, *, quiet: bool) -> list[Path]:
     """Draw the figures, and return where they are."""
     from kondo_ref.claims import figures
     from kondo_ref.cli.progress import Progress
@@ -86,7 +86,7 @@ def _draw(folder: Path) -> list[Path]:
         raise ModuleNotFoundError("--figures: needs matplotlib, of kondo-ref[plots]") from None
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    with Progress(len(figures.FIGURES), quiet=False, unit="figure") as progress:
+    with Progress(len(figures.FIGURES), quiet=quiet, unit="figure") as progress:
         for name, draw in figures.FIGURES.items():
             written.append(folder / f"{name}.png")
             draw(written[-1])
