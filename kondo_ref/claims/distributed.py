@@ -93,7 +93,8 @@ def failure_overlap(
     bound = 0.5 * float(nu[1:] @ pi[1:] ** (1.0 / gate.temperature))
     plain = every_arm(pi, u, PG).update[1:]
     plain = plain - np.outer(plain @ direction, direction)
-    ratio = moment / float(nu[1:] @ np.sum(plain**2, axis=1))
+    of_pg = float(nu[1:] @ np.sum(plain**2, axis=1))  # 0 for two arms: nothing is across
+    ratio = moment / of_pg if of_pg > 0.0 else float("nan")
     return Sides(moment, bound, "at most", numbers={"over that of PG": ratio})
 
 
