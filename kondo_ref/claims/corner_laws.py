@@ -91,8 +91,10 @@ def harmful_arm(pi: Any, rewards: Any, arm: int, gap: float, *, gate: Gate = DG)
     pi, rewards = _array(pi), _array(rewards)
     u = rewards - pi @ rewards
     kept = every_arm(pi, u, gate).weight[arm] * pi[arm]
-    bound = pi[arm] ** (1.0 + gap / (2.0 * gate.temperature))
-    return Sides(float(kept), float(bound), "at most", numbers={"U": float(u[arm])})
+    power = 1.0 + gap / (2.0 * gate.temperature)
+    bound = pi[arm] ** power
+    size = float(bound * (1.0 - power * np.log(pi[arm])))  # a power rounds with its exponent
+    return Sides(float(kept), float(bound), "at most", scale=size, numbers={"U": float(u[arm])})
 
 
 def sector_gap(

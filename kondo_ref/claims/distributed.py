@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from kondo_ref.checks import FloatArray
-from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
+from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step, norm
 from kondo_ref.exact.arms import every_arm, expected_arms
 from kondo_ref.gate import Gate
 from kondo_ref.price import Fixed
@@ -60,7 +60,9 @@ def failure_gate(
     pi = _array(pi)
     seen = pi if surprisal_of is None else _array(surprisal_of)
     w = every_arm(seen, _half(pi.size, failure), gate).weight[1:]
-    return Sides(w, pi[1:] ** (0.5 / gate.temperature), "at most")
+    bound = pi[1:] ** (0.5 / gate.temperature)
+    exponent = -0.5 * np.log(pi[1:]) / gate.temperature  # a power rounds by so many eps
+    return Sides(w, bound, "at most", scale=norm(bound * (1.0 + exponent)))
 
 
 def failure_overlap(
@@ -90,12 +92,15 @@ def failure_overlap(
     direction /= np.linalg.norm(direction)
     across = rows - np.outer(rows @ direction, direction)
     moment = float(nu[1:] @ np.sum(across**2, axis=1))
-    bound = 0.5 * float(nu[1:] @ pi[1:] ** (1.0 / gate.temperature))
+    terms = 0.5 * nu[1:] * pi[1:] ** (1.0 / gate.temperature)
+    # As for `failure_gate`, for twice the exponent.
+    size = float(terms @ (1.0 - np.log(pi[1:]) / gate.temperature))
     plain = every_arm(pi, u, PG).update[1:]
     plain = plain - np.outer(plain @ direction, direction)
     of_pg = float(nu[1:] @ np.sum(plain**2, axis=1))  # 0 for two arms: nothing is across
     ratio = moment / of_pg if of_pg > 0.0 else float("nan")
-    return Sides(moment, bound, "at most", numbers={"over that of PG": ratio})
+    bound = float(terms.sum())
+    return Sides(moment, bound, "at most", scale=size, numbers={"over that of PG": ratio})
 
 
 def blind_gate(pi: Any, *, gate: Gate | None = None) -> Sides:
