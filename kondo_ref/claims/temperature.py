@@ -136,15 +136,21 @@ def cosine_gap(bandit: Bandit, logits: FloatArray, *, baseline: Baseline, gate: 
     bandit, logits, baseline, gate
         As in `soft_direction`; the gate is soft.
     """
-    gaps, parts = [], 0.0
-    for one in (gate, Gate.named("pg")):
-        found = bandit_update(bandit, logits, one, baseline=baseline)
-        split = found.moments.split(found.direction)
-        gaps.append(split.perpendicular_variance / split.along_mean**2)
-        # A variance is right to the rounding of the whole second moment, whatever its own part.
-        parts += _second_moment(found) / split.perpendicular_variance
     b = float(baseline.of_policy(np.exp(log_softmax(logits)), bandit.mean)[0])
     more, less = _weights(logits, bandit.mean[0], b, Gate(temperature=gate.temperature))
+    plain = bandit_update(bandit, logits, Gate.named("pg"), baseline=baseline)
+    noise = plain.moments.split(plain.direction).perpendicular_variance
+    gaps, parts = [], 0.0
+    for found, weight in (
+        (bandit_update(bandit, logits, gate, baseline=baseline), less),
+        (plain, 1),
+    ):
+        split = found.moments.split(found.direction)
+        gaps.append(split.perpendicular_variance / split.along_mean**2)
+        # A variance is right to the rounding of the whole second moment, whatever its own part, and
+        # a mean to that of its terms.
+        parts += _second_moment(found) / (weight**2 * noise)
+        parts += 2.0 * _terms(bandit, logits, baseline) / abs(split.along_mean)
     ratio = gaps[0] / gaps[1]
     claimed = (2.0 * less / (more + less)) ** 2
     numbers = {"ratio": ratio, "claimed": claimed, "w_plus": more, "w_minus": less}

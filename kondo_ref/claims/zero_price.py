@@ -110,6 +110,8 @@ def zero_price_direction(
 
 def _cosine(sides: Sides) -> str:
     n = sides.numbers
+    if not np.any(sides.actual):
+        return f"the update is 0, not {n['one_minus_b']:g} of grad J"
     return f"cosine {n['cosine']:.4f}, length {n['length']:.4f} of grad J, not {n['one_minus_b']:g}"
 
 

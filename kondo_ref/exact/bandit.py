@@ -20,7 +20,7 @@ from kondo_ref.exact.batches import OF_POLICY, Baseline, every_batch
 from kondo_ref.exact.draws import GivenBatch, closed, drawable
 from kondo_ref.exact.moments import Moments, moments_of
 from kondo_ref.gate import Gate, keep_probability
-from kondo_ref.gradient import NORMALIZERS
+from kondo_ref.gradient import NORMALIZERS, kept_dlogits
 from kondo_ref.price import Fixed
 
 
@@ -48,7 +48,8 @@ def bandit_gradient(bandit: Bandit, logits: FloatArray) -> FloatArray:
     pi, mean = np.exp(log_softmax(logits)), bandit.mean
     assert bandit.weights is not None
     value = np.einsum("ck,ck->c", pi, mean)
-    return np.ravel(bandit.weights[:, None] * pi * (mean - value[:, None]))
+    rows: FloatArray = bandit.weights[:, None] * pi * (mean - value[:, None])
+    return rows.ravel()
 
 
 def bandit_update(
@@ -195,9 +196,8 @@ def _enumerated(batches: Iterator[tuple[float, GivenBatch]], size: int) -> tuple
 def _vectors(law: Atoms, logits: FloatArray) -> FloatArray:
     """Return grad log pi of every atom's action in the logits of all contexts, (A, C K)."""
     contexts, k = logits.shape
-    pi = np.exp(log_softmax(logits))
     scores = np.zeros((law.action.size, contexts, k))
     index = np.arange(law.action.size)
-    scores[index, law.context] = -pi[law.context]
-    scores[index, law.context, law.action] += 1.0
+    log_pi = log_softmax(logits)[law.context]
+    scores[index, law.context] = -kept_dlogits(log_pi, law.action, np.ones(law.action.size))
     return scores.reshape(law.action.size, -1)

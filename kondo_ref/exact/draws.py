@@ -18,11 +18,10 @@ from kondo_ref.checks import BoolArray, FloatArray, IntArray
 from kondo_ref.delight import log_softmax
 from kondo_ref.exact.moments import Moments, moments_of
 from kondo_ref.gate import Gate
-from kondo_ref.gradient import NORMALIZERS, normalizer_count, policy_gradient
+from kondo_ref.gradient import NORMALIZERS, kept_dlogits, normalizer_count, policy_gradient
 from kondo_ref.screening import Screening, screen
 
 LARGEST_UNITS = 12
-LAST_UNIFORM = 1.0 - 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +100,8 @@ class GivenBatch:
     def unit_gradients(self) -> FloatArray:
         """Return v = sum of U_i grad log pi(a_i) over each unit's valid decisions, (units, D)."""
         k = self.logits.shape[-1]
-        pi = np.exp(log_softmax(self.logits)).reshape(-1, k)
-        rows = (np.eye(k)[self.actions.ravel()] - pi) * self.advantages.ravel()[:, None]
+        log_pi = log_softmax(self.logits).reshape(-1, k)
+        rows = -kept_dlogits(log_pi, self.actions.ravel(), self.advantages.ravel())
         if self.mask is not None:
             rows[~self.mask.ravel()] = 0.0
         width = self.actions.shape[1] if self.gate.unit == "sequence" else 1
@@ -160,7 +159,8 @@ def drawable(keep_probability: FloatArray) -> DrawnGates:
     gates = gates.reshape(2**random.size, random.size)
     chances = np.where(gates, w[random], 1.0 - w[random]).prod(axis=1)
     uniforms = np.zeros((len(gates), w.size))
-    uniforms[:, random] = np.where(gates, 0.0, LAST_UNIFORM)
+    # The last uniform that keeps and the first that drops: a threshold other than w would show.
+    uniforms[:, random] = np.where(gates, np.nextafter(w[random], 0.0), w[random])
     return DrawnGates(chances, uniforms.reshape(len(gates), *keep_probability.shape))
 
 
