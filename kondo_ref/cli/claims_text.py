@@ -130,7 +130,7 @@ def _row(name: str, sides: Mapping[str, Any], verdict: str) -> str:
     actual, claimed, _ = pair(sides)
     exact, bound = ("not finite" if n is None else f"{n:.8g}" for n in (actual, claimed))
     error = "infinite" if sides["error"] is None else f"{sides['error']:.2g}"
-    ratio = f"{error} of {sides['tolerance']:g}"
+    ratio = f"{error} of {sides['tolerance']:.3g}"
     return f"{name:34} {exact:>15} {SIGNS[sides['relation']]:>2} {bound:<15}{ratio:>16}  {verdict}"
 
 
