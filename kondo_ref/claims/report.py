@@ -68,7 +68,7 @@ def evaluate(claim: Claim, *, numbers: bool = False, steps: bool = False) -> dic
         "id": claim.id,
         "group": claim.group,
         "section": claim.section,
-        "statement": claim.statement,
+        "statement": sentence(claim.statement),
         "hypotheses": list(claim.hypotheses),
         "source": claim.source,
         "function": f"{claim.function.__module__}.{claim.function.__qualname__}",
@@ -79,7 +79,7 @@ def evaluate(claim: Claim, *, numbers: bool = False, steps: bool = False) -> dic
         "numbers": [_number(claim, n) for n in claim.numbers] if numbers else None,
         "published": len(claim.numbers),
         "steps": [_step(s) for s in _run(claim, claim.steps)] if steps else None,
-        "remark": claim.remark,
+        "remark": sentence(claim.remark) if claim.remark else "",
     }
     met = all(number["met"] for number in record["numbers"] or [])
     fail = all(boundary["fails"] for boundary in record["boundaries"])
@@ -151,6 +151,12 @@ def json_value(value: Any) -> Any:
     return value if isinstance(value, float) else str(value)
 
 
+def sentence(text: str) -> str:
+    """Return a text in one line, with a full stop where it ends without."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", ":", "?")) else f"{line}."
+
+
 def pair(sides: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
     """Return two numbers to show for both sides, and what they are of the sides.
 
@@ -199,7 +205,7 @@ def _boundary(claim: Claim, boundary: Boundary) -> dict[str, Any]:
             "instead": boundary.instead,
             **sides_json(sides),
             "fails": breaks(sides),
-            "shows": boundary.shows(sides),
+            "shows": sentence(boundary.shows(sides)),
         }
 
     return _run(claim, run)
@@ -219,7 +225,7 @@ def _number(claim: Claim, number: Number) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     return {
-        "text": step.text,
+        "text": sentence(step.text),
         "numbers": {name: json_value(number) for name, number in step.numbers.items()},
     }
 

@@ -149,6 +149,12 @@ def test_two_numbers_stand_for_arrays(actual, claimed, relation, shown):
     assert found == pytest.approx(shown)
 
 
+def test_a_sentence_ends():
+    assert report.sentence("two\n lines") == "two lines."
+    assert report.sentence("It holds.") == "It holds."
+    assert report.sentence("They are:") == "They are:"
+
+
 @pytest.mark.parametrize("key", sorted(report.evaluate(fake.HOLDS)))
 def test_the_schema_misses_a_key(key):
     result = report.report([report.evaluate(fake.HOLDS)])
