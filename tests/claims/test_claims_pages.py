@@ -1,5 +1,6 @@
 """What the pages show of a claim is what its functions give, and every claim is on its page."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,23 @@ def test_the_page_shows_what_the_functions_give(group):
     assert pages.rewritten(page, record) == page
     shown = [match[1] for match in pages.BLOCK.finditer(page)]
     assert sorted(shown) == sorted(claim.id for claim in CLAIMS if claim.group == group)
+
+
+def missing_tests(page):
+    """Return the test files that a page names and that are not there."""
+    named = re.findall(r"`(tests/[\w/]+\.py)`", page)
+    return [name for name in named if not (DOCS.parent / name).is_file()]
+
+
+@pytest.mark.parametrize("group", register.GROUPS)
+def test_the_tests_that_a_page_names_are_there(group):
+    page = (DOCS / f"claims-{group}.md").read_text("utf-8")
+    assert "`tests/claims/test_claims.py`" in page
+    assert missing_tests(page) == []
+
+
+def test_a_missing_test_is_seen():
+    assert missing_tests("held by `tests/no/such.py`") == ["tests/no/such.py"]
 
 
 def test_the_overview_links_every_page():
