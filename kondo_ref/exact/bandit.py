@@ -114,7 +114,8 @@ def bandit_cosine(
     law, direction = atoms(bandit, logits, gate, b), bandit_gradient(bandit, logits)
     total = 0.0
     for chance, given in every_batch(law, logits, gate, baseline, b, batch, "decisions", None):
-        chances, uniforms = np.ones(1), None
+        chances: FloatArray = np.ones(1)
+        uniforms: FloatArray | None = None
         if gate.needs_uniforms:
             gates = drawable(given.screening().keep_probability)
             chances, uniforms = gates.probabilities, gates.uniforms
