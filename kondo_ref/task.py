@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TASKS = {
     "mnist": "kondo_ref.tasks.mnist.task:TASK",
     "token-reversal": "kondo_ref.tasks.token_reversal.task:TASK",
+    "bandit": "kondo_ref.tasks.bandit.task:TASK",
+    "gambling": "kondo_ref.tasks.gambling.task:TASK",
 }
 DEFAULT = "mnist"
 
@@ -85,6 +87,14 @@ class Analysis(Protocol):
     @property
     def FIGURES(self) -> tuple[str, ...]:
         """Functions of the module that draw: ``name(units, path)`` draws ``name.png``."""
+
+    @property
+    def TABLES(self) -> tuple[str, ...]:
+        """Tables beside that of the methods, by name.
+
+        The module's ``name(units)`` returns the rows of ``name.csv``, none where there is nothing
+        to tell, and ``show_name(rows)`` their text.
+        """
 
     def headline(self, configuration: dict[str, Any], /) -> str:
         """Return what was run, as the first half of a sentence."""

@@ -193,6 +193,10 @@ def _write(
         partial / "curves.csv", runs.csv_text(point for unit in units for point in unit["curve"])
     )
     files.write_text(partial / "summary.csv", runs.csv_text(rows))
+    tables = {name: getattr(task.analysis, name)(units) for name in task.analysis.TABLES}
+    tables = {name: table for name, table in tables.items() if table}
+    for name, table in tables.items():
+        files.write_text(partial / f"{name}.csv", runs.csv_text(table))
     figures = []
     # A run is not lost for its picture, whatever is wrong with the library that draws it.
     try:
@@ -204,7 +208,7 @@ def _write(
         print(f"kondo-ref: no figure without {error.name}: {remedy}", file=sys.stderr)
     except Exception as error:
         print(f"kondo-ref: no figure ({' '.join(str(error).split())})", file=sys.stderr)
-    report = {
+    report: dict[str, Any] = {
         "schema": runs.SCHEMA,
         "hash": folder.digest,
         "configuration": folder.configuration,
@@ -212,6 +216,8 @@ def _write(
         "methods": rows,
         "figures": figures,
     }
+    if tables:
+        report["tables"] = tables
     files.write_json(partial / "result.json", report)
     folder.finish()
     return {**report, "folder": str(folder.final)}
@@ -220,10 +226,12 @@ def _write(
 def _show(report: dict[str, Any], task: "Task") -> None:
     settings = report["configuration"]
     print(
-        f"{task.analysis.headline(settings)}; "
-        f"at the last log point, mean ± standard error over {settings['seeds']} seed(s)\n"
+        f"{task.analysis.headline(settings)}, "
+        f"mean ± standard error over {settings['seeds']} seed(s)\n"
     )
     print(task.analysis.table(report["methods"]))
+    for name, table in report.get("tables", {}).items():
+        print("\n" + getattr(task.analysis, f"show_{name}")(table))
     print(f"\n{task.analysis.LEGEND}")
     drawn = {0: "Results", 1: "Results and figure"}
     print(f"\n{drawn.get(len(report['figures']), 'Results and figures')}: {report['folder']}")

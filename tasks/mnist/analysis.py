@@ -8,6 +8,7 @@ from kondo_ref.tasks.comparison import Panel
 
 THRESHOLD = 0.05
 FIGURES = ("figure",)
+TABLES: tuple[str, ...] = ()
 
 LEGEND = (
     "online: sampled actions while learning; test: the most probable action on held-out images.\n"
@@ -36,7 +37,7 @@ def headline(configuration: dict[str, Any]) -> str:
     """Return what was run."""
     return (
         f"mnist ({configuration['data']}), {configuration['steps']:,} steps of "
-        f"{configuration['batch']}, baseline {configuration['baseline']}"
+        f"{configuration['batch']}, baseline {configuration['baseline']}; at the last log point"
     )
 
 

@@ -8,6 +8,7 @@ from kondo_ref.tasks.comparison import Panel
 
 THRESHOLD = 0.1
 FIGURES = ("figure",)
+TABLES: tuple[str, ...] = ()
 
 LEGEND = (
     "online: sampled answers while learning, without noise. A soft gate (dg) weighs every token "
@@ -54,7 +55,8 @@ def headline(configuration: dict[str, Any]) -> str:
     c = configuration
     return (
         f"token-reversal ({c['length']} tokens of {c['vocabulary']}, {c['reward']} reward), "
-        f"{c['steps']:,} steps of {c['prompts']} x {c['samples']}, baseline {c['baseline']}"
+        f"{c['steps']:,} steps of {c['prompts']} x {c['samples']}, baseline {c['baseline']}; "
+        "at the last log point"
     )
 
 
