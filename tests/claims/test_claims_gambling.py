@@ -14,6 +14,7 @@ from kondo_ref.exact.drift import fixed_points, logit_drift, pair_probabilities,
 from kondo_ref.exact.gambling import (
     HARD,
     Gambling,
+    advantages,
     arm_moments,
     drift,
     false_breakthrough,
@@ -148,12 +149,18 @@ def test_closed_moments_are_the_integrated_ones(gap, ratio, more, b, logit, gate
 
 
 def close_to_nodes(bandit, logit, gate):
-    for closed, nodes in zip(
-        arm_moments(bandit, logit, gate), by_nodes(bandit, logit, gate), strict=True
-    ):
-        # exp(-z^2 / 2) rounds by z^2 / 2 eps, and z reaches 39; subnormal tails have fewer digits
-        assert abs(closed.keep - nodes.keep) <= 800 * EPS * closed.keep + 1e-290
-        assert abs(closed.gain - nodes.gain) <= 1600 * EPS * closed.magnitude + 1e-290
+    """The threshold in Z, up to 39, rounds by a few eps of (cut - mean)/sigma's terms.
+
+    A tail moves by z <= 39 times that, relatively, and exp(-z^2 / 2) by z^2 / 2 eps; tails that
+    are subnormal numbers have fewer digits.
+    """
+    pairs = zip(arm_moments(bandit, logit, gate), by_nodes(bandit, logit, gate), strict=True)
+    arms = zip(pairs, advantages(bandit, logit), (bandit.sigma_1, bandit.sigma), strict=True)
+    for (closed, nodes), mean, sigma in arms:
+        terms = 39.0 + (abs(mean) / sigma if sigma else 0.0)
+        limit = 4 * 39.0 * terms * EPS
+        assert abs(closed.keep - nodes.keep) <= limit * closed.keep + 1e-290
+        assert abs(closed.gain - nodes.gain) <= limit * closed.magnitude + 1e-290
 
 
 @pytest.mark.parametrize("t", [-30.0, -1.0, 0.0, 0.5, 1.99, 2.0, 2.01, 5.0, 20.0, 37.0])
