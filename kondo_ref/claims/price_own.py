@@ -1,7 +1,7 @@
 """Claims about a decision and the price that judges it: leave-one-out prices, and what adapts.
 
-The batch-quantile price contains the decision's own signal: the two are correlated. Every batch is
-run by the core on one side; on the other stands the exact law of the price. Ours.
+The batch-quantile price contains the decision's own signal. Every batch is enumerated on one side;
+on the other stands the exact law of the price. Ours.
 """
 
 from typing import Any
@@ -47,29 +47,27 @@ def leave_one_out_mixture(
 ) -> Sides:
     """Hold the expected update at leave-one-out prices to a mixture of fixed-price updates.
 
-    Hypotheses: the price of a decision is the quantile of the others' signals; decisions are
-    independent; an advantage depends on no other decision. Claim: E of the update is sum over
-    prices of P(price) E[update at this fixed price], exactly, P the law of the quantile of n - 1
-    signals. So what holds at every fixed price holds on average. Source: ours.
+    Hypotheses: the price of a decision is the quantile of the others' signals; independent
+    decisions; an advantage depends on no other decision. Claim: E of the update is sum over prices
+    of P(price) E[update at this fixed price], P the law of the quantile of n - 1 signals. Ours.
 
     Parameters
     ----------
     bandit : Bandit
         One context, finite rewards.
     logits : (1, K) float64
-    n : int
-        Batch size, >= 2, small enough to enumerate.
-    rate, temperature : float
+    n, rate, temperature
+        The batch has 2 decisions or more, and few enough to enumerate.
     baseline : Baseline, optional
     price : str
-        leave-one-out; or batch, with the law of the quantile of n.
+        leave-one-out or batch.
     identical : bool
         The n decisions are copies of one.
 
     Returns
     -------
     Sides
-        `actual` over all batches, `claimed` by the law of the price.
+        `actual` over all batches.
     """
     chosen = Baseline("constant", 0.5) if baseline is None else baseline
     actual, outcomes = _enumerated(
@@ -83,11 +81,12 @@ def leave_one_out_mixture(
         claimed,
         scale=outcomes.size,
         tolerance=32.0 + 8.0 * n * len(law.prices),
-        numbers={
-            "apart, of the update": norm(actual - claimed) / max(norm(claimed), 1e-300),
-            "prices": float(len(law.prices)),
-        },
+        numbers=_apart(actual, claimed),
     )
+
+
+def _apart(actual: FloatArray, claimed: FloatArray) -> dict[str, float]:
+    return {"apart, of the update": norm(actual - claimed) / max(norm(claimed), 1e-300)}
 
 
 def _enumerated(
@@ -103,7 +102,7 @@ def _enumerated(
 ) -> tuple[FloatArray, Outcomes]:
     """Return the expected update over all batches, and the law of one decision."""
     gate = Gate(price=Quantile(rate), temperature=temperature)
-    b = np.zeros(1)
+    b: FloatArray = np.zeros(1)
     if baseline.kind not in OF_BATCH:
         b = baseline.of_policy(np.exp(log_softmax(logits)), bandit.mean)
     law = atoms(bandit, logits, gate, b)
@@ -142,8 +141,7 @@ def adaptive_price_over_batches(
 
     Hypotheses: the DG update is at the price of the very batch, which adapts with it, and at the
     gate's temperature; Z = decisions. Claim: the two have one expectation over batches and draws.
-    It is not that at a fixed price, not even at the quantile to which the price tends. Source:
-    statement 1, over batches; ours.
+    It is not that at a fixed price, not even at the limit of the price. Statement 1, over batches.
 
     Parameters
     ----------
@@ -176,7 +174,7 @@ def adaptive_price_over_batches(
         claimed.mean,
         scale=outcomes.size,
         tolerance=32.0 + 8.0 * n * outcomes.signal.values.size**2,
-        numbers={"apart, of the update": norm(actual - claimed.mean) / norm(claimed.mean)},
+        numbers=_apart(actual, claimed.mean),
     )
 
 
