@@ -88,7 +88,7 @@ def bandit_update(
     """
     checks.count("batch", batch, 1)
     checks.one_of("normalizer", normalizer, NORMALIZERS)
-    checks.require_shape("logits", checks.real_array("logits", logits), bandit.mean.shape)
+    logits = _policy_logits(bandit, logits)
     chosen = Baseline() if baseline is None else baseline
     pi = np.exp(log_softmax(logits))
     b = chosen.of_policy(pi, bandit.mean)
@@ -110,6 +110,8 @@ def bandit_cosine(
     A batch whose update is 0 counts as cosine 0. Arguments and errors as in `bandit_update`; for a
     random draw the batch is one of `kondo_ref.exact.draws.LARGEST_UNITS` at most.
     """
+    checks.count("batch", batch, 1)
+    logits = _policy_logits(bandit, logits)
     b = baseline.of_policy(np.exp(log_softmax(logits)), bandit.mean)
     law, direction = atoms(bandit, logits, gate, b), bandit_gradient(bandit, logits)
     total = 0.0
@@ -125,6 +127,12 @@ def bandit_cosine(
             along = float(update @ direction[: update.size])
             total += chance * float(part) * (along / size if size > 0.0 else 0.0)
     return total
+
+
+def _policy_logits(bandit: Bandit, logits: FloatArray) -> FloatArray:
+    array = checks.real_array("logits", logits).astype(np.float64, copy=False)
+    checks.require_shape("logits", array, bandit.mean.shape)
+    return array
 
 
 def keep_of_atoms(law: Atoms, logits: FloatArray, gate: Gate, b: FloatArray) -> FloatArray:

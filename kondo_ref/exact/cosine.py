@@ -90,8 +90,7 @@ def batch_for_cosine(
         An argument out of range.
     """
     _check(p, arms, b)
-    if not 0.0 < checks.number("cosine", cosine) < 1.0:
-        raise ValueError(f"cosine: expected a number in (0, 1), got {cosine}")
+    _check_cosine(cosine)
     ratio = 2.0 if grid is None else checks.number("grid", grid)
     if not 1.0 < ratio < math.inf:
         raise ValueError(f"grid: expected a finite number > 1, got {grid}")
@@ -129,6 +128,9 @@ def limiting_batch(arms: int, b: float, cosine: float) -> float:
         In (0, 1).
     """
     _check(0.5, arms, b)
+    if b == 0.0:
+        raise ValueError("b: expected a number in (0, 1), got 0.0")
+    _check_cosine(cosine)
     freedom = checks.count("arms", arms, 3) - 2
     spread = 14.0 * math.sqrt(2.0 * freedom)
     low, high = max(0.0, freedom - spread), freedom + spread + 60.0
@@ -155,6 +157,7 @@ def success_batch(p: float, cosine: float) -> float:
     The hard gate at zero price has cosine 1 from the first success on, and 0 before it.
     """
     _check(p, 2, 0.0)
+    _check_cosine(cosine)
     return math.log1p(-cosine) / math.log1p(-p)
 
 
@@ -164,6 +167,11 @@ def _check(p: float, arms: int, b: float) -> None:
     checks.count("arms", arms, 2)
     if not 0.0 <= checks.number("b", b) < 1.0:
         raise ValueError(f"b: expected a number in [0, 1), got {b}")
+
+
+def _check_cosine(cosine: float) -> None:
+    if not 0.0 < checks.number("cosine", cosine) < 1.0:
+        raise ValueError(f"cosine: expected a number in (0, 1), got {cosine}")
 
 
 def _mean_inverse_root(along: FloatArray, m: IntArray, cells: int, b: float) -> FloatArray:

@@ -45,7 +45,7 @@ class GivenBatch:
     Raises
     ------
     TypeError, ValueError
-        As `kondo_ref.screen`; contexts of another shape, or negative.
+        As `kondo_ref.screen`; contexts that are no integers, of another shape, or negative.
     """
 
     logits: FloatArray
@@ -59,10 +59,26 @@ class GivenBatch:
 
     def __post_init__(self) -> None:
         checks.one_of("normalizer", self.normalizer, NORMALIZERS)
+        logits = checks.logits_array(self.logits).astype(np.float64, copy=False)
+        shape = logits.shape[:-1]
+        fields = {
+            "logits": logits,
+            "actions": checks.action_array(self.actions, shape, logits.shape[-1]),
+            "advantages": checks.decision_array("advantages", self.advantages, shape).astype(
+                np.float64, copy=False
+            ),
+            "mask": checks.mask_array(self.mask, shape),
+        }
         if self.contexts is not None:
-            checks.require_shape("contexts", self.contexts, self.actions.shape)
-            if self.contexts.min() < 0:
-                raise ValueError(f"contexts: expected 0 or more, got {self.contexts.min()}")
+            contexts = checks.any_array("contexts", self.contexts)
+            if contexts.dtype.kind not in "iu":
+                raise TypeError(f"contexts: expected integers, got dtype {contexts.dtype}")
+            checks.require_shape("contexts", contexts, shape)
+            if contexts.min() < 0:
+                raise ValueError(f"contexts: expected 0 or more, got {contexts.min()}")
+            fields["contexts"] = contexts
+        for name, array in fields.items():
+            object.__setattr__(self, name, array)
 
     @property
     def owners(self) -> IntArray:
@@ -205,7 +221,8 @@ def enumerated_weights(
     checks.one_of("normalizer", batch.normalizer, ("decisions", "none"))
     screening = batch.screening()
     w = screening.keep_probability.ravel().astype(np.float64)
-    vectors = batch.unit_gradients() * weight[:, None]
+    factor = checks.decision_array("weight", weight, w.shape)
+    vectors = batch.unit_gradients() * factor[:, None]
     vectors /= normalizer_count(screening, batch.normalizer)
     if shared_uniform:
         order = np.sort(np.unique(np.concatenate([w, (0.0, 1.0)])))

@@ -145,4 +145,4 @@ def _jumps(drift: Callable[[float], float], x: float) -> bool:
     """Tell a jump from a zero: across a jump the difference does not shrink with the distance."""
     size = max(1.0, abs(x))
     wide, narrow = (abs(drift(x + h * size) - drift(x - h * size)) for h in (1e-5, 1e-10))
-    return narrow > 0.5 * wide
+    return bool(narrow > 0.5 * wide)

@@ -101,11 +101,14 @@ def gated_moments(
     Raises
     ------
     ValueError
-        A negative sigma, slope or temperature.
+        A negative sigma, slope or temperature, a mean that is not finite, or NaN for the price.
     """
     sigma = require_sigma("sigma", sigma)
     slope = require_sigma("slope", slope)
     temperature = require_sigma("temperature", temperature)
+    mean, price = checks.number("mean", mean), checks.number("price", price)
+    if np.isinf(mean):
+        raise ValueError(f"mean: expected a finite number, got {mean}")
     if np.isinf(price) or sigma == 0.0 or slope == 0.0:
         # The weight is the same for every U, or U for every weight.
         at = float(np.inf if price == -np.inf else -np.inf if price == np.inf else slope * mean)
@@ -120,6 +123,9 @@ def gated_moments(
 
 def _hard(mean: float, sigma: float, cut: float) -> GatedMoments:
     """Return the moments of the gate that keeps U > cut."""
+    if np.isinf(cut):  # a price that no float64 advantage reaches at so flat a signal
+        size = 2.0 * positive_part(mean, sigma) - mean
+        return GatedMoments(0.0, 0.0, 0.0) if cut > 0.0 else GatedMoments(1.0, mean, size)
     keep = float(ndtr((mean - cut) / sigma))
     if cut >= 0.0 or mean <= cut:
         gain = cut * keep + positive_part(mean - cut, sigma)

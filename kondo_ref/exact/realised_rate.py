@@ -138,6 +138,9 @@ def logistic_normal(mean: ArrayLike, std: ArrayLike) -> FloatArray:
 
 def rate_at_price(law: NormalMixture, price: float, temperature: float) -> float:
     """Return the large-batch rate E[w] at a price; temperature >= 0 in the signal's unit."""
+    if not 0.0 <= checks.number("temperature", temperature) < np.inf:
+        raise ValueError(f"temperature: expected a finite number >= 0, got {temperature}")
+    price = checks.number("price", price)
     if temperature == 0.0:
         return float(law.above(price))
     if np.isinf(price):
@@ -169,6 +172,10 @@ def realised_rate(spread: ArrayLike, rate: ArrayLike) -> FloatArray:
     float array
     """
     kappa, share = np.asarray(spread, dtype=np.float64), np.asarray(rate, dtype=np.float64)
+    if not ((kappa > 0.0) & (kappa < np.inf)).all():
+        raise ValueError(f"spread: expected finite numbers > 0, got {checks.shown(spread)}")
+    if not ((share > 0.0) & (share < 1.0)).all():
+        raise ValueError(f"rate: expected numbers in (0, 1), got {checks.shown(rate)}")
     return logistic_normal(kappa * ndtri(share), kappa)
 
 
