@@ -17,6 +17,8 @@ CERTAIN = "rewards are deterministic"
 IN_RANGE = "the baseline is constant in the context and in [0, 1)"
 LIMIT_ZERO = "temperature 0"
 ONE_CORRECT = "one correct arm"
+PRICE_ZERO = "price 0"
+ONE_CONTEXT = "one context, or one baseline for all contexts"
 
 ZERO_PRICE = Gate.named("zero-price")
 HALF = Baseline("constant", 0.5)

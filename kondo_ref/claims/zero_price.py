@@ -17,7 +17,9 @@ from kondo_ref.claims.bandits import (
     HALF,
     IN_RANGE,
     LIMIT_ZERO,
+    ONE_CONTEXT,
     PI,
+    PRICE_ZERO,
     ZERO_PRICE,
     at_price,
     at_temperature,
@@ -34,8 +36,6 @@ from kondo_ref.exact.bandit import bandit_update, keep_of_atoms
 from kondo_ref.exact.batches import Baseline
 from kondo_ref.gate import Gate
 
-ONE_CONTEXT = "one context, or one baseline for all contexts"
-PRICE_ZERO = "price 0"
 CAN_MISS = "no action has probability 1"
 
 

@@ -10,17 +10,21 @@ import numpy as np
 
 from kondo_ref.checks import FloatArray
 from kondo_ref.claims.bandits import (
+    BINARY,
     CERTAIN,
     HALF,
     IN_RANGE,
     LIMIT_ZERO,
     ONE_CORRECT,
     PI,
+    PRICE_ZERO,
     ZERO_PRICE,
+    at_price,
     at_temperature,
     flipped,
     one_correct,
     three_arms,
+    three_levels,
     with_baseline,
 )
 from kondo_ref.claims.register import Boundary, Claim, Number, Sides, Step
@@ -160,7 +164,7 @@ CLAIMS = (
         section="3",
         statement="The expected cosine of a zero-price batch is 1 - (1 - p)^B: one success is "
         "enough.",
-        hypotheses=(ONE_CORRECT, CERTAIN, IN_RANGE, LIMIT_ZERO),
+        hypotheses=(ONE_CORRECT, BINARY, CERTAIN, IN_RANGE, PRICE_ZERO, LIMIT_ZERO),
         source="[K] Prop. 1 (iv)",
         function=zero_price_batch,
         instance=lambda: three_arms(batch=5),
@@ -171,6 +175,10 @@ CLAIMS = (
             Boundary(CERTAIN, "a wrong arm that succeeds in a quarter of its draws",
                      lambda: {**flipped(), "batch": 5}, _expected),
             Boundary(IN_RANGE, "b = -1/4", lambda: {**with_baseline(-0.25), "batch": 5}, _expected),
+            Boundary(BINARY, "rewards 1, 3/4, 0",
+                     lambda: {**three_levels(), "batch": 5}, _expected),
+            Boundary(PRICE_ZERO, "price -1: likely wrong arms are kept too",
+                     lambda: {**at_price(-1.0), "batch": 5}, _expected),
             Boundary(LIMIT_ZERO, "temperature 1",
                      lambda: {**at_temperature(1.0), "batch": 5}, _expected),
         ),

@@ -15,13 +15,16 @@ from kondo_ref.claims.bandits import (
     LIMIT_ZERO,
     ONE_CORRECT,
     PI,
+    PRICE_ZERO,
     ZERO_PRICE,
+    at_price,
     at_temperature,
     flipped,
     noisy,
     one_correct,
     three_arms,
     three_levels,
+    two_contexts,
     with_baseline,
 )
 from kondo_ref.claims.register import Boundary, Claim, Sides, Step
@@ -31,8 +34,9 @@ from kondo_ref.exact.bandit import bandit_update
 from kondo_ref.exact.batches import Baseline
 from kondo_ref.gate import Gate
 
-THREE_ARMS = "three arms or more"
-ABOVE_ZERO = "the baseline is above 0"
+SINGLE = "one context"
+THREE_ARMS = "two wrong arms or more can be drawn"
+ABOVE_ZERO = "the baseline is not 0"
 
 
 def zero_price_noise(
@@ -91,7 +95,8 @@ def policy_gradient_is_noisy(
 ) -> Sides:
     """Hold PG's variance perpendicular to grad J to be above 0.
 
-    Hypotheses: three arms or more, a baseline above 0 (with one correct arm, rewards in {0, 1}).
+    Hypotheses: two wrong arms or more can be drawn, the baseline is not 0 (with one correct arm,
+    rewards in {0, 1}).
     Without them there is nothing for a gate to remove. Source: [K], Prop. 1; statement 3.
 
     Parameters
@@ -141,7 +146,7 @@ CLAIMS = (
         section="3",
         statement="With one correct arm every kept sample is collinear with grad J: the variance "
         "perpendicular to it is exactly 0.",
-        hypotheses=(ONE_CORRECT, BINARY, CERTAIN, IN_RANGE, LIMIT_ZERO),
+        hypotheses=(ONE_CORRECT, BINARY, CERTAIN, IN_RANGE, SINGLE, PRICE_ZERO, LIMIT_ZERO),
         source="[K] Prop. 1 (ii)",
         function=zero_price_noise,
         instance=three_arms,
@@ -154,6 +159,10 @@ CLAIMS = (
             Boundary(CERTAIN, "a wrong arm that succeeds in a quarter of its draws",
                      flipped, _noise),
             Boundary(IN_RANGE, "b = -1/4", lambda: with_baseline(-0.25), _noise),
+            Boundary(SINGLE, "two contexts: each sample is along its own part of grad J",
+                     lambda: {**two_contexts(), "baseline": HALF}, _noise),
+            Boundary(PRICE_ZERO, "price -1: likely wrong arms are kept too",
+                     lambda: at_price(-1.0), _noise),
             Boundary(LIMIT_ZERO, "temperature 1", lambda: at_temperature(1.0), _noise),
         ),
         steps=_steps_noise,
