@@ -21,7 +21,7 @@ LEGEND = (
     "cross-entropy gradient."
 )
 LINES = (
-    ("error", "error (1 - p)", "{:.2%}"),
+    ("error", "error (1 - p)", "{:.2g}"),
     ("steps_to_half", "steps to error 1/2", "{:,.0f}"),
     ("backward_to_half", "backward passes to error 1/2", "{:,.0f}"),
     ("backward_decisions", "backward passes in all", "{:,.0f}"),
@@ -118,7 +118,7 @@ def show_budget(rows: list[Row]) -> str:
     for method in methods:
         for key, name in BUDGET:
             values = (row[key] for row in own[method])
-            form = "{:.2%}" if key == "error" else "{:.3f}"
+            form = "{:.2g}" if key == "error" else "{:.3f}"
             cells = ["-" if v is None else form.format(v) for v in values]
             lines.append([f"{method}: {name}", *cells])
     heads = [f"{row['contexts']} contexts" for row in first]

@@ -84,7 +84,9 @@ def _measured(row: Row) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.4f}" if value >= 5e-5 or value == 0.0 else f"{value:.0e}"
+    if value in (0.0, 1.0):
+        return f"{value:.0f}"
+    return f"{value:.4f}" if value >= 5e-5 else f"{value:.0e}"
 
 
 def breakthroughs(units: list[Row]) -> list[Row]:

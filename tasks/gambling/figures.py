@@ -19,9 +19,9 @@ FLOOR = 1e-5
 SHOWN_SIGMAS = 5
 LINE_POINTS = 13
 STRENGTHS = {
-    "softer": np.concatenate([[0.0], np.geomspace(0.1, 20.0, 14)]),
-    "priced": np.concatenate([[0.0], np.geomspace(1e-3, 0.6, 14)]),
-    "reserve": np.concatenate([[0.0], np.geomspace(1e-3, 0.99, 20)]),
+    "softer": np.concatenate([[0.0], np.geomspace(0.1, 20.0, 11)]),
+    "priced": np.concatenate([[0.0], np.geomspace(1e-3, 0.6, 10)]),
+    "reserve": np.concatenate([[0.0], np.geomspace(1e-3, 0.99, 16)]),
 }
 UNITS = {
     "softer": "temperature, reward * nat",
