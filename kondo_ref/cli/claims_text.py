@@ -131,6 +131,9 @@ def _row(name: str, sides: Mapping[str, Any], verdict: str) -> str:
     exact, bound = ("not finite" if n is None else f"{n:.8g}" for n in (actual, claimed))
     error = "infinite" if sides["error"] is None else f"{sides['error']:.2g}"
     ratio = f"{error} of {sides['tolerance']:.3g}"
+    strict = sides["relation"] in ("below", "above")
+    if strict and actual is not None and claimed is not None:
+        ratio = f"margin {abs(actual - claimed):.2g}"  # a strict bound has no rounding to meet
     return f"{name:34} {exact:>15} {SIGNS[sides['relation']]:>2} {bound:<15}{ratio:>16}  {verdict}"
 
 
