@@ -187,9 +187,9 @@ CLAIMS = (
         ),
         remark=(
             "In the limit of a large batch the rates are .4765, .1697 and .0385. Printed are .484, "
-            ".173 and .043, of which the last is 10 % off and not counted as met: no one batch size "
-            "gives all three (256 decisions: .4769, .1740 and .0413). The printed .484 is the limit "
-            "at rate .1, not .03"
+            ".173 and .043; the last is 10 % off and not counted as met. No one batch size gives "
+            "all three (256 decisions: .4769, .1740 and .0413). The printed .484 is the limit at "
+            "rate .1, not .03"
         ),
     ),
     Claim(
