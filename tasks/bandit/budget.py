@@ -1,6 +1,6 @@
 """How a method divides its update and its backward passes over easy and hard contexts.
 
-The update of a context n has the coefficient c_n = <g_n, v_n> / |v_n|^2 along its cross-entropy
+The update of a context n has the coefficient c_n = <g_n, v_n> / <v_n, v_n> along its cross-entropy
 gradient v_n. Without a baseline g_n is c_n v_n, and c_n is the weight of the context: p for PG,
 p/(1 + p^(1/temperature)) for DG, 1 for cross-entropy ([DG], Prop. 2). What a context got is the
 sum of its c_n over steps of fixed length.
@@ -17,7 +17,7 @@ WHEN = ("learning", "whole")
 
 
 def coefficients(ascent: FloatArray, toward: FloatArray) -> FloatArray:
-    """Return c_n = <g_n, v_n> / |v_n|^2, 0 where v_n is 0.
+    """Return c_n = <g_n, v_n> / <v_n, v_n>, 0 where v_n is 0.
 
     Parameters
     ----------
