@@ -45,7 +45,7 @@ def test_the_help_tells_the_defaults(name: str) -> None:
 
 
 def test_an_unknown_task_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^--task: expected one of mnist, token-reversal, bandit, gambling; got 'x"):
+    with pytest.raises(ValueError, match=r"^--task: expected one of mnist, .*; got 'x"):
         load_task("x")
 
 
