@@ -1,0 +1,1 @@
+"""The checks of an audit: one file for each group of dimensions of the catalogue."""
