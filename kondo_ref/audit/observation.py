@@ -50,7 +50,7 @@ class Observation:
     stepped : bool or None
         Whether parameters moved (surface step).
     message : str
-        What was raised, in one line.
+        What was raised, in one line; or what cannot be read of what was returned.
     printed : str
         What it wrote to standard output or standard error.
     mutated : tuple of str
@@ -60,6 +60,12 @@ class Observation:
     seconds : float
     metrics : dict
         What it says of itself (second return value), numbers only.
+    warned : tuple of str
+        The warnings that it gave, each in one line.
+    attached : bool or None
+        Whether returned weights would still be differentiated (surfaces gate and lists in torch).
+    backward_flop : int or None
+        What its backward multiplied and added, counted where it ran (surface step in torch).
     """
 
     outcome: str = "returned"
@@ -76,6 +82,9 @@ class Observation:
     seeded: bool = False
     seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
+    warned: tuple[str, ...] = ()
+    attached: bool | None = None
+    backward_flop: int | None = None
 
 
 class Subject(Protocol):
@@ -99,8 +108,10 @@ class Subject(Protocol):
 
     @property
     def has(self) -> frozenset[str]:
-        """What can be seen and given: of coefficients, weights, rows, step, mask, sequences,
-        groups, loss."""
+        """What can be seen and given.
+
+        Of coefficients, weights, rows, step, mask, sequences, groups, loss.
+        """
 
     def observe(self, batches: Sequence[Batch], *, seed: int = 0) -> list[Observation]:
         """Call the target on the batches in order, its state fresh before the first.
