@@ -24,7 +24,12 @@ ROLES: dict[str, tuple[str, ...]] = {
         "pertokenlogps",
         "logproba",
     ),
-    "surprisal": ("surprisal", "surprisals", "ell", "nll", "l"),
+    "surprisal": (
+        "surprisal",
+        "surprisals",
+        "ell",
+        "nll",
+    ),
     "delight": ("delight", "delights", "chi", "signal", "score", "priority"),
     "actions": (
         "actions",
@@ -38,7 +43,6 @@ ROLES: dict[str, tuple[str, ...]] = {
         "targetids",
         "responseids",
         "completionids",
-        "a",
         "acts",
     ),
     "advantages": ("advantages", "adv", "advantage", "advs", "u", "returns", "utilities"),
@@ -75,14 +79,18 @@ ROLES: dict[str, tuple[str, ...]] = {
         "normalizer",
         "normaliser",
         "numdecisions",
-        "z",
-        "n",
         "numtokens",
         "denominator",
     ),
     "key": ("key", "rngkey", "prngkey", "rng", "randomkey"),
-    "generator": ("generator", "gen", "rng", "randomstate", "g"),
+    "generator": (
+        "generator",
+        "gen",
+        "rng",
+        "randomstate",
+    ),
     "uniforms": ("uniforms", "uniform", "us", "u01", "noise", "randomnumbers"),
+    "seed": ("seed",),
     "model": ("model", "net", "network", "policy", "module", "agent"),
     "observations": (
         "observations",
@@ -99,7 +107,11 @@ ROLES: dict[str, tuple[str, ...]] = {
     "parameters": ("parameters", "params", "theta", "weights", "table"),
     "apply": ("apply", "applyfn", "forward", "forwardfn", "logitsfn", "policyfn"),
     "optimizer": ("optimizer", "opt", "optim", "optimiser"),
-    "learning_rate": ("learningrate", "lr", "stepsize", "eta"),
+    "learning_rate": (
+        "learningrate",
+        "lr",
+        "stepsize",
+    ),
 }
 # Handed wherever a parameter asks for it, default or not: the seed is ours.
-RANDOM = ("key", "generator", "uniforms")
+RANDOM = ("key", "generator", "uniforms", "seed")
