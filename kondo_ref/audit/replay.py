@@ -164,6 +164,26 @@ def replay_text(finding: Finding, replayed: Sequence[Replayed], most: int = 40) 
     return "\n".join(lines)
 
 
+def replayed_json(finding: Finding, replayed: Sequence[Replayed]) -> dict[str, Any]:
+    """Return what came of a replay as JSON values."""
+    batches = [
+        {
+            "batch": batch_json(one.batch),
+            "quantity": one.quantity,
+            "target": one.measured,
+            "reference": one.reference,
+            "outcome": one.observation.outcome,
+            "message": one.observation.message,
+            "executed_rows": one.observation.executed_rows,
+            "dense_rows": one.observation.dense_rows,
+            "stepped": one.observation.stepped,
+        }
+        for one in replayed
+    ]
+    told: dict[str, Any] = json_values({"id": finding.id, "batches": batches})
+    return told
+
+
 def table_lines(one: Replayed, most: int) -> list[str]:
     """Return a table of the decisions of one batch; those that differ are marked."""
     batch, measured = one.batch, one.measured

@@ -9,6 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from kondo_ref import files
+from kondo_ref.audit.json_schema import json_values
 from kondo_ref.audit.verdict import SEVERITIES, Audit, Claim, Finding
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
 
@@ -18,6 +20,9 @@ SENTENCES = {
     "unusable": "The target cannot be audited as it is called.",
     "identified": "Nothing was claimed; this is what the target was found to be.",
 }
+NO_FIGURES = (
+    "None: matplotlib (kondo-ref[plots]) draws them, of a target that takes ordinary batches."
+)
 # Of the evidence, what has a place of its own.
 REPLAY = "replay"
 
@@ -170,7 +175,8 @@ def numbers(finding: Finding) -> list[tuple[str, str]]:
         else:
             found.append((name.replace("_", " "), shown(value)))
 
-    add("", {key: value for key, value in finding.evidence.items() if key != REPLAY})
+    measured = {key: value for key, value in finding.evidence.items() if key != REPLAY}
+    add("", json_values(measured))
     return found
 
 
@@ -239,8 +245,8 @@ def document(audit: Audit, pictures: Sequence[Picture] = (), command: str = "") 
         blocks.append(Heading("Identified", 2))
         head = ("property", "value", "confidence", "evidence")
         blocks.append(Table(head, tuple(identified_rows(audit)), code=(1,)))
-    if pictures:
-        blocks += [Heading("Figures", 2), *pictures]
+    blocks.append(Heading("Figures", 2))
+    blocks += pictures or [Paragraph(NO_FIGURES)]
     blocks.append(Heading("How it was run", 2))
     if command:
         blocks.append(Code(command, "bash"))
@@ -280,8 +286,8 @@ def write_report(
     ----------
     audit : Audit
     path : Path
-        Its suffix chooses the form: .html and .htm, one file with everything in it; .md, whose
-        figures are PNG files beside it.
+        Its suffix chooses the form: .html, one file with everything in it; .md, whose figures are
+        PNG files beside it, since code hosts do not show pictures inside Markdown.
     pictures : sequence of Picture
         Of `kondo_ref.audit.figures.pictures`.
     command : str
@@ -292,7 +298,6 @@ def write_report(
     ValueError
         Another suffix.
     """
-    from kondo_ref import files
     from kondo_ref.audit.report_html import html
     from kondo_ref.audit.report_markdown import markdown
 
@@ -313,5 +318,5 @@ def picture_path(path: Path, picture: Picture) -> Path:
 
 def require_suffix(path: Path) -> None:
     """Refuse a name from which no form follows."""
-    if path.suffix not in (".md", ".html", ".htm"):
+    if path.suffix not in (".md", ".html"):
         raise ValueError(f"report: expected a file that ends in .md or .html, got {path}")
