@@ -54,10 +54,10 @@ class Maker:
         """What the factory asks for."""
         return frozenset() if self._plan is None else self._plan.roles
 
-    def __call__(self, offered: Mapping[str, Any] = {}) -> Any:
+    def __call__(self, offered: Mapping[str, Any] | None = None) -> Any:
         """Return a fresh object: made by the factory, or a copy of what was given."""
         if self._plan is not None:
-            return self._plan.call(self._found, offered)
+            return self._plan.call(self._found, offered or {})
         return _copied(self._found)
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.frameworks.interface import Framework
-from kondo_ref.audit.fresh import Maker, method_of
-from kondo_ref.audit.guard import described, guarded
+from kondo_ref.audit.fresh import Maker
+from kondo_ref.audit.guard import described, guarded, one_line
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
-from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Call
-from kondo_ref.audit.surfaces.table import Surface
+from kondo_ref.audit.surfaces.prepared import Surface
+
+# Making an object may take longer than a call.
+LOADING = 120.0
 
 
 class LocalSubject:
@@ -39,27 +41,16 @@ class LocalSubject:
         self.name = name
         self.surface = surface.name
         self.framework = framework.name
-        self._maker = maker
-        self._surface = surface
         self._arrays = framework
         self._options = options
-        self._plan = self._first_plan()
-        self.has = frozenset(surface.gives(self._plan, framework, options))
-
-    def _function(self) -> Callable[..., Any]:
-        wanted = self._options.methods.get("call", self._maker.method)
-        found: Callable[..., Any] = method_of(self._maker(), wanted, self._surface.methods, "call")
-        return found
-
-    def _first_plan(self) -> Plan:
-        with guarded(0, self._options.time_limit):
-            try:
-                function = self._function()
-            except ValueError:
-                raise
-            except Exception as error:
-                raise ValueError(f"target: cannot be made ({described(error)})") from error
-        return plan(function, self._surface.roles, self._surface.optional, self._options)
+        try:
+            with guarded(0, LOADING), framework.during():
+                self._prepared = surface.prepare(maker, framework, options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(one_line(str(error))) from error
+        except Exception as error:  # whatever a target does while it is made
+            raise ValueError(f"target: cannot be made ({described(error)})") from error
+        self.has = self._prepared.has
 
     def observe(self, batches: Sequence[Batch], *, seed: int = 0) -> list[Observation]:
         """Call the target on the batches in order, its state fresh before the first."""
@@ -69,9 +60,7 @@ class LocalSubject:
         def one(number: int, batch: Batch) -> Observation:
             nonlocal observe
             if observe is None:
-                observe = self._surface.bind(
-                    self._function(), self._plan, self._arrays, self._options
-                )
+                observe = self._prepared.start(batches, seed)
             return observe(Call(batch, seed, number))
 
         with guarded(seed, self._options.time_limit) as (guard, seeded), self._arrays.during():

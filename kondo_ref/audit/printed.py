@@ -106,10 +106,9 @@ def _scratch() -> Iterator[Any]:
         _spare.append(file)
 
 
-try:
+_flush_all: Any = None
+with contextlib.suppress(OSError, TypeError, AttributeError):  # no C library under this name
     _flush_all = ctypes.CDLL(None).fflush
-except (OSError, TypeError, AttributeError):  # no C library under this name
-    _flush_all = None
 
 
 def _flush_c() -> None:

@@ -22,7 +22,7 @@ def mixed(seed: int, bits: int = 32) -> int:
     z = (seed + 0x9E3779B97F4A7C15) % 2**64
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
-    return (z ^ (z >> 31)) % 2**bits
+    return int((z ^ (z >> 31)) % 2**bits)
 
 
 class GlobalSeeds:

@@ -61,7 +61,7 @@ def subject(
     name = target if isinstance(target, str) else name_of(target)
     found, owner = _loaded(target) if isinstance(target, str) else (target, _owner(target))
     chosen = _arrays(framework or guess_framework(found, surface))
-    maker = Maker(found, owner, options)
+    maker = Maker(found, owner, options, TABLE[surface].offered)
     return LocalSubject(name, maker, TABLE[surface], chosen, options)
 
 

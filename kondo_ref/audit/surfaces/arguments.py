@@ -49,6 +49,8 @@ class View:
         flat = self.batch.log_probabilities.reshape(self.size, -1)
         self.direction = directions(flat, self.batch.actions.ravel())
         self._floats: dict[str, FloatArray] = {}
+        # Of the arguments, role by role, as they were made.
+        self.contents: dict[str, Any] = {}
 
     def floats(self, role: str) -> FloatArray:
         """Return logits, logp, surprisal, delight, advantages or rewards, in shape."""
@@ -91,7 +93,8 @@ class Arguments:
         self._framework = framework
         self._options = options
         self._last: tuple[Batch, View] | None = None
-        self._watched: dict[str, tuple[Any, Any]] = {}
+        self._watched: dict[str, Any] = {}
+        self._contents: dict[str, Any] = {}
 
     def view(self, batch: Batch) -> View:
         """Return a batch as the target sees it; the last one is kept, probes repeat themselves."""
@@ -113,6 +116,7 @@ class Arguments:
             if getattr(call.batch, role) is not None and role not in roles:
                 raise Unreadable(f"{role}: the target takes none")
         self._watched.clear()
+        self._contents = view.contents
         return {role: self._value(role, view, role in required, call) for role in roles}
 
     def _value(self, role: str, view: View, required: bool, call: Call) -> Any:
@@ -139,15 +143,16 @@ class Arguments:
 
     def watch(self, role: str, value: Any) -> Any:
         """Remember what an argument holds, and return it."""
-        self._watched[role] = value, self._framework.content(value)
+        self._watched[role] = value
+        if role == "uniforms" or role not in self._contents:
+            self._contents[role] = self._framework.content(value)
         return value
 
     def mutated(self) -> tuple[str, ...]:
         """Return the roles whose arguments were changed since they were made."""
-        content = self._framework.content
-        return tuple(
-            sorted(role for role, (value, was) in self._watched.items() if content(value) != was)
-        )
+        content, was = self._framework.content, self._contents
+        changed = [role for role, value in self._watched.items() if content(value) != was[role]]
+        return tuple(sorted(changed))
 
 
 def of_decisions(array: FloatArray, shape: tuple[int, ...], what: str) -> FloatArray:

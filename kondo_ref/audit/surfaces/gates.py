@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from kondo_ref.audit.frameworks.interface import Framework
+from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.returned import Returned, parts
-from kondo_ref.audit.signature import Plan
+from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Arguments, Call, of_decisions
+from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
+
+USUAL = ("gate", "compute_gate", "weights", "__call__", "forward")
 
 
 @dataclass
@@ -28,26 +32,33 @@ class GateSurface:
     optional: tuple[str, ...] = (
         "delight", "surprisal", "logits", "actions", "mask", "key", "generator", "uniforms", "seed",
     )  # fmt: skip
-    methods: tuple[str, ...] = ("gate", "compute_gate", "weights", "__call__", "forward")
+    offered: tuple[str, ...] = ()
 
-    def gives(self, plan: Plan, framework: Framework, options: Options) -> set[str]:  # noqa: ARG002
-        """Return what can be seen and given."""
+    def prepare(self, make: Make, framework: Framework, options: Options) -> Prepared:
+        """Find out how the target is called."""
+        wanted = options.methods.get("call", make.method)
+
+        def fresh() -> Callable[..., Any]:
+            found: Callable[..., Any] = method_of(make(), wanted, USUAL, "call")
+            return found
+
+        layout = plan(fresh(), self.roles, self.optional, options)
         named = {entry.partition("=")[0] for entry in options.returns}
         has = (named & {"coefficients", "weights"}) or {"weights"}
         if options.shape != "flat" and self.name == "gate":
             has = has | {"sequences"}
-        return has | (plan.roles & {"mask"})
+        has = has | (layout.roles & {"mask"})
+        return Prepared(frozenset(has), lambda *_: self._bind(fresh(), layout, framework, options))
 
-    def bind(
-        self, function: Callable[..., Any], plan: Plan, framework: Framework, options: Options
-    ) -> Callable[[Call], Observation]:
-        """Return what observes one call of a fresh target."""
+    def _bind(
+        self, function: Callable[..., Any], layout: Plan, framework: Framework, options: Options
+    ) -> Observe:
         arguments = Arguments(framework, options)
         sign = 1.0 if options.sign == "loss" else -1.0
 
         def observe(call: Call) -> Observation:
-            values = arguments.values(plan.roles, plan.required, call)
-            found: Returned = parts(plan.call(function, values), options.returns, "weights")
+            values = arguments.values(layout.roles, layout.required, call)
+            found: Returned = parts(layout.call(function, values), options.returns, "weights")
             mutated = arguments.mutated()
             shape = call.batch.shape
             weights, c = (

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.audit.frameworks.interface import Framework
+from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.recover import coefficients
 from kondo_ref.audit.returned import Returned, parts
-from kondo_ref.audit.signature import Plan
+from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Arguments, Call, scalar
+from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
 
+USUAL = ("loss", "compute_loss", "policy_loss", "__call__", "forward")
 # What a loss may ask for besides, on each surface.
 BESIDES = ("mask", "old_logp", "ratio", "normalizer", "key", "generator", "uniforms", "seed")
 
@@ -36,31 +39,37 @@ class LossSurface:
     leaf: str
     roles: tuple[str, ...]
     optional: tuple[str, ...]
-    methods: tuple[str, ...] = ("loss", "compute_loss", "policy_loss", "forward", "__call__")
+    offered: tuple[str, ...] = ()
 
-    def gives(self, plan: Plan, framework: Framework, options: Options) -> set[str]:
-        """Return what can be seen and given."""
-        has = {"coefficients", "loss"} | (plan.roles & {"mask", "groups"})
+    def prepare(self, make: Make, framework: Framework, options: Options) -> Prepared:
+        """Find out how the target is called."""
+        wanted = options.methods.get("call", make.method)
+
+        def fresh() -> Callable[..., Any]:
+            found: Callable[..., Any] = method_of(make(), wanted, USUAL, "call")
+            return found
+
+        layout = plan(fresh(), self.roles, self.optional, options)
+        has = {"coefficients", "loss"} | (layout.roles & {"mask", "groups"})
         if options.shape != "flat":
             has.add("sequences")
         if framework.differentiates:
             has.add("rows")
-        return has
+        return Prepared(frozenset(has), lambda *_: self._bind(fresh(), layout, framework, options))
 
-    def bind(
-        self, function: Callable[..., Any], plan: Plan, framework: Framework, options: Options
-    ) -> Callable[[Call], Observation]:
-        """Return what observes one call of a fresh target."""
+    def _bind(
+        self, function: Callable[..., Any], layout: Plan, framework: Framework, options: Options
+    ) -> Observe:
         arguments = Arguments(framework, options)
         sign = 1.0 if options.sign == "loss" else -1.0
 
         def observe(call: Call) -> Observation:
             view = arguments.view(call.batch)
-            values = arguments.values(plan.roles | {self.leaf}, plan.required, call)
+            values = arguments.values(layout.roles | {self.leaf}, layout.required, call)
 
             def run(leaf: Any) -> Returned:
                 values[self.leaf] = arguments.watch(self.leaf, leaf)
-                returned = plan.call(function, values)
+                returned = layout.call(function, values)
                 return parts(returned, options.returns, "loss", "gradient")
 
             found, gradient, reached = framework.differentiate(
