@@ -128,7 +128,7 @@ def _coefficients(axis: Any, curves: Curves, theme: Theme) -> None:
     assert lattice.coefficient is not None
     values = np.unique(batch.advantages)
     # The middle of the map is too pale on any paper, so the signs take its two ends.
-    places = np.where(values < 0, 0.15 + 0.075 * values, 0.85 + 0.075 * values)
+    places = np.where(values < 0, 0.3 + 0.15 * values, 0.7 + 0.15 * values)
     colours = mpl.colormaps["coolwarm"](places)
     for value, colour in zip(values, colours, strict=True):
         own = batch.advantages == value

@@ -205,8 +205,8 @@ def table_lines(one: Replayed, most: int) -> list[str]:
                 f"{batch.advantages[index]:.6g}",
                 f"{surprisal[index]:.6g}",
                 f"{delight[index]:.6g}",
-                f"{measured[index]:.6g}",
-                "" if ours is None else f"{ours:.6g}",
+                f"{measured[index] + 0.0:.6g}",  # never -0
+                "" if ours is None else f"{ours + 0.0:.6g}",
                 ", ".join(marks),
             )
         )
