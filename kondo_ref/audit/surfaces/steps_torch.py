@@ -67,6 +67,10 @@ class TorchTable:
         flop : int
             Of the products in the backward.
         """
+        from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+        from torch.optim import optimizer as optimizers
+
         from kondo_ref.flops.foreign_torch import counted
 
         torch = self._torch
@@ -78,8 +82,7 @@ class TorchTable:
             if table.grad is not None and any(p is table for p in held):
                 record.stepped.append(table.grad.detach().clone())
 
-        register = torch.optim.optimizer.register_optimizer_step_pre_hook
-        handle = register(before_step)
+        handle = register_optimizer_step_pre_hook(before_step)
         try:
             with counted() as tally:
                 returned = step()
