@@ -69,8 +69,6 @@ class TorchTable:
         """
         from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-        from torch.optim import optimizer as optimizers
-
         from kondo_ref.flops.foreign_torch import counted
 
         torch = self._torch
