@@ -65,7 +65,8 @@ class Observation:
     attached : bool or None
         Whether returned weights would still be differentiated (surfaces gate and lists in torch).
     backward_flop : int or None
-        What its backward multiplied and added, counted where it ran (surface step in torch).
+        What its backward multiplied and added, counted where it ran (surface step in torch, the
+        first batch of a sequence: counting takes longer than the step).
     """
 
     outcome: str = "returned"

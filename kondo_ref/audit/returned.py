@@ -145,7 +145,9 @@ def _attributes(names: dict[str, Any], first: str) -> Returned:
     found = Returned()
     for role, usual in NAMES.items():
         for name in usual:
-            if names.get(name) is not None:
+            # A number called weight or mask says something of the batch, not of its decisions.
+            is_part = role in {"loss", first} or not _is_number(names.get(name))
+            if names.get(name) is not None and is_part:
                 setattr(found, role, names.pop(name))
                 break
     if getattr(found, first) is None:

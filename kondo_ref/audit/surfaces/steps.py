@@ -91,7 +91,9 @@ def _prepare_torch(
             values = arguments.values(layout.roles - set(OWN), layout.required, call)
             values["model"], values["optimizer"] = table.module, table.optimizer
             values["observations"] = framework.integers(rows_of(view.shape))
-            returned, record, moved, flop = table.run(lambda: layout.call(step, values))
+            returned, record, moved, flop = table.run(
+                lambda: layout.call(step, values), count=call.number == 0
+            )
             gradient = framework.to_numpy(table.gradient(record, view.size, moved))
             c, residual = coefficients(gradient, view.direction)
             found = _told(returned, options, "loss")

@@ -55,8 +55,14 @@ class TorchTable:
             self.module.table[: logits.shape[0]] = torch.tensor(logits).to(self.module.table.dtype)
         self._before = self.module.table.detach().clone()
 
-    def run(self, step: Callable[[], Any]) -> tuple[Any, Record, bool, int]:
+    def run(self, step: Callable[[], Any], *, count: bool) -> tuple[Any, Record, bool, int | None]:
         """Run a step.
+
+        Parameters
+        ----------
+        step : callable
+        count : bool
+            Whether its FLOP are counted, which takes ten times as long as the step.
 
         Returns
         -------
@@ -64,7 +70,7 @@ class TorchTable:
         record : Record
         moved : bool
             Whether a number of the table changed.
-        flop : int
+        flop : int or None
             Of the products in the backward.
         """
         from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -81,12 +87,16 @@ class TorchTable:
                 record.stepped.append(table.grad.detach().clone())
 
         handle = register_optimizer_step_pre_hook(before_step)
+        flop = None
         try:
-            with counted() as tally:
+            if count:
+                with counted() as tally:
+                    returned = step()
+                flop = sum(n for (stage, _), n in tally.flop.items() if stage == "backward")
+            else:
                 returned = step()
         finally:
             handle.remove()
-        flop = sum(n for (stage, _), n in tally.flop.items() if stage == "backward")
         same = torch.equal(_bits(torch, table), _bits(torch, self._before))
         return returned, record, not same, flop
 
