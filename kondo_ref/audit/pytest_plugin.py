@@ -15,7 +15,7 @@ import pytest
 
 from kondo_ref.audit.catalogue import DIMENSIONS
 from kondo_ref.audit.observation import Subject
-from kondo_ref.audit.report import claim_sentence, verdict_sentence
+from kondo_ref.audit.report import claim_sentence, unusable_reason, verdict_sentence
 from kondo_ref.audit.report_text import finding_lines, labelled, stale_sentence
 from kondo_ref.audit.reports import require_suffixes, write_reports
 from kondo_ref.audit.request import Request
@@ -119,7 +119,7 @@ class AuditItem(pytest.Item):
         if audit.verdict == "unusable":
             if self.name == USABLE:
                 raise Deviates(list(audit.findings), audit)
-            pytest.skip("the target is unusable")
+            pytest.skip(f"the target is unusable. {unusable_reason(audit)}")
         own = [f for f in audit.findings if f.dimension == self.name]
         left = [f for f in own if f.id not in audit.accepted]
         for finding in left:
@@ -153,6 +153,8 @@ class Deviates(AssertionError):
 
     def __init__(self, findings: list[Finding], audit: Audit) -> None:
         lines = [*labelled("target", audit.target), *labelled("claim", claim_sentence(audit.claim))]
+        if audit.verdict == "unusable":
+            lines += labelled("unusable", unusable_reason(audit))
         for finding in findings:
             lines += ["", *finding_lines(finding)]
         super().__init__("\n".join(lines))

@@ -131,6 +131,8 @@ def price_sentence(price: Any) -> str:
 def verdict_sentence(audit: Audit) -> str:
     """Return the verdict with how many findings there are of each severity."""
     told = SENTENCES[audit.verdict]
+    if audit.verdict == "unusable":
+        told += f" {unusable_reason(audit)}"
     left = [f for f in audit.findings if f.id not in audit.accepted]
     if left:
         counts = {s: sum(f.severity == s for f in left) for s in SEVERITIES}
@@ -142,6 +144,13 @@ def verdict_sentence(audit: Audit) -> str:
     if audit.stale:
         told += f" {plural(len(audit.stale), 'accepted deviation')} no longer shown."
     return told
+
+
+def unusable_reason(audit: Audit) -> str:
+    """Return why a target cannot be audited, in one sentence."""
+    trait = audit.identified.get("unusable")
+    reason = trait.evidence.strip().rstrip(".") if trait else ""
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def plural(n: int, word: str) -> str:
@@ -161,6 +170,7 @@ def identified_rows(audit: Audit) -> list[tuple[str, str, str, str]]:
     return [
         (name, shown(trait.value), trait.confidence, trait.evidence)
         for name, trait in audit.identified.items()
+        if name != "unusable"  # told with the verdict
     ]
 
 
@@ -241,10 +251,10 @@ def document(audit: Audit, pictures: Sequence[Picture] = (), command: str = "") 
         blocks.append(Heading("Accepted, but no longer shown", 2))
         rows = tuple((i, audit.accepted.get(i, "")) for i in audit.stale)
         blocks.append(Table(("id", "reason it was accepted for"), rows))
-    if audit.identified:
+    if identified := identified_rows(audit):
         blocks.append(Heading("Identified", 2))
         head = ("property", "value", "confidence", "evidence")
-        blocks.append(Table(head, tuple(identified_rows(audit)), code=(1,)))
+        blocks.append(Table(head, tuple(identified), code=(1,)))
     blocks.append(Heading("Figures", 2))
     blocks += pictures or [Paragraph(NO_FIGURES)]
     blocks.append(Heading("How it was run", 2))

@@ -8,6 +8,7 @@ from kondo_ref.audit.report import (
     numbers,
     plural,
     sorted_findings,
+    unusable_reason,
     verdict_sentence,
 )
 from kondo_ref.audit.verdict import Audit, Finding
@@ -32,8 +33,8 @@ def text(audit: Audit, replay: str = "") -> str:
         "",
         *wrapped(f"{audit.verdict.upper()}  {verdict_sentence(audit)}", ""),
     ]
-    if audit.identified:
-        lines += ["", "identified", *identified_lines(audit)]
+    if identified := identified_rows(audit):
+        lines += ["", "identified", *identified_lines(identified)]
     findings = sorted_findings(audit)
     if findings:
         lines += ["", "findings"]
@@ -49,9 +50,8 @@ def text(audit: Audit, replay: str = "") -> str:
     return "\n".join(lines).rstrip()
 
 
-def identified_lines(audit: Audit) -> list[str]:
+def identified_lines(rows: list[tuple[str, str, str, str]]) -> list[str]:
     """Return what was identified as lines: name, value, confidence, evidence."""
-    rows = identified_rows(audit)
     widths = [min(max(len(row[i]) for row in rows), 28) for i in range(3)]
     indent = 2 + sum(widths) + 6
     lines = []
@@ -91,9 +91,11 @@ def failure(audit: Audit) -> str:
     if audit.verdict in ("conforms", "identified"):
         return ""
     left = [f for f in sorted_findings(audit) if f.id not in audit.accepted]
-    told = "is unusable" if audit.verdict == "unusable" else "deviates from its claim"
+    told = f"deviates from its claim ({plural(len(left), 'finding')})"
+    if audit.verdict == "unusable":
+        told = f"is unusable. {unusable_reason(audit)}"
     lines = [
-        f"{audit.target} {told} ({plural(len(left), 'finding')})",
+        *wrapped(f"{audit.target} {told}", ""),
         *wrapped(f"claim: {claim_sentence(audit.claim)}", ""),
     ]
     for finding in left:

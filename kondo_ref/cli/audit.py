@@ -130,11 +130,10 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 class _Stages:
-    """Progress of an audit, a bar for each of its stages."""
+    """Progress of an audit, a bar whose label is the stage."""
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
-        self.stage = ""
         self.bar: Progress | None = None
 
     def __enter__(self) -> "_Stages":
@@ -145,9 +144,8 @@ class _Stages:
             self.bar.__exit__(*error)
 
     def show(self, stage: str, done: int, total: int) -> None:
-        """Show how much of a stage is done."""
-        if stage != self.stage:
-            self.__exit__()
-            self.stage, self.bar = stage, Progress(total, quiet=self.quiet, unit=stage)
-        if self.bar is not None:
-            self.bar.show(done)
+        """Show which stage it is, and how much is done."""
+        if self.bar is None:
+            self.bar = Progress(total, quiet=self.quiet, unit="stage")
+        self.bar.describe(stage)
+        self.bar.show(done)

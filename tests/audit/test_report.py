@@ -12,7 +12,7 @@ import pytest
 from fake_subjects import CLAIM, KEPT, NAN, audit
 
 from kondo_ref import Calibrated, Fixed, Gate, Quantile, Rolling
-from kondo_ref.audit import Audit, Claim, Options, write_report
+from kondo_ref.audit import Audit, Claim, Options, Trait, write_report
 from kondo_ref.audit.catalogue import DIMENSIONS
 from kondo_ref.audit.json_schema import SCHEMA_FILE, audit_json, claim_json, read_audit
 from kondo_ref.audit.observation import FRAMEWORKS, SURFACES
@@ -27,6 +27,7 @@ from kondo_ref.files import to_json
 SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 KNOWN = {"accepted": {NAN.id: "the loader refuses it"}}
 STALE = {"accepted": {"ties.all-kept": "old"}, "stale": ("ties.all-kept",)}
+UNUSABLE = {"unusable": Trait(None, "exact", "an ordinary batch raised: no such key")}
 GATES = [
     Claim("dg", Gate.named("dg")),
     Claim("dg", Gate.named("dg", price=Fixed(-np.inf), temperature=0.5), "none"),
@@ -45,6 +46,7 @@ AUDITS = [
     audit("conforms", (), **STALE),
     audit("conforms", (NAN,), **KNOWN),
     audit("identified", (), None),
+    audit("unusable", (), identified=UNUSABLE),
     audit("unusable", (replace(NAN, id="robustness.raises"),), identified={}),
     *(audit(claim=claim) for claim in GATES),
 ]
@@ -106,7 +108,11 @@ def test_the_message_of_a_failure() -> None:
     assert message.startswith("targets.py:loss deviates from its claim (1 finding)\nclaim: kondo-")
     assert KEPT.summary in message
     assert NAN.id not in message
-    assert "is unusable" in failure(audit("unusable", (NAN,)))
+    unusable = audit("unusable", (), identified=UNUSABLE)
+    told = "is unusable. An ordinary batch raised: no such key.\nclaim: kondo-top-k: rate 0.25"
+    assert failure(unusable).startswith(f"targets.py:loss {told}")
+    assert "UNUSABLE  The target cannot be audited as it is called. An ordinary" in text(unusable)
+    assert "identified" not in text(unusable)
 
 
 def test_a_value_in_words() -> None:
