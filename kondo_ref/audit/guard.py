@@ -94,7 +94,7 @@ class Guard:
 
 
 @contextlib.contextmanager
-def guarded(seed: int, time_limit: float) -> Iterator[tuple[Guard, list[bool]]]:
+def guarded(seed: int, time_limit: float, seeded: list[bool]) -> Iterator[Guard]:
     """Prepare the process for calls of a target, and put it back afterwards.
 
     Parameters
@@ -103,13 +103,13 @@ def guarded(seed: int, time_limit: float) -> Iterator[tuple[Guard, list[bool]]]:
         Of the global generators.
     time_limit : float
         Seconds for one call.
+    seeded : list of bool
+        Afterwards, whether the target set a global seed.
 
     Yields
     ------
-    Guard, list of bool
-        The list holds, after the block, whether the target set a global seed.
+    Guard
     """
-    seeded: list[bool] = []
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(captured())
         warned = stack.enter_context(warnings.catch_warnings(record=True))
@@ -120,7 +120,7 @@ def guarded(seed: int, time_limit: float) -> Iterator[tuple[Guard, list[bool]]]:
         seeds = GlobalSeeds(seed)
         stack.callback(lambda: seeded.append(seeds.restore()))
         alarm = _alarm(stack)
-        yield Guard(stream, warned, time_limit, alarm), seeded
+        yield Guard(stream, warned, time_limit, alarm)
 
 
 def _alarm(stack: contextlib.ExitStack) -> bool:

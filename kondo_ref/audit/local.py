@@ -1,8 +1,9 @@
 """A subject in this process: a Python target behind its surface and framework."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kondo_ref.audit.batch import Batch
@@ -44,7 +45,7 @@ class LocalSubject:
         self._arrays = framework
         self._options = options
         try:
-            with guarded(0, LOADING), framework.during():
+            with guarded(0, LOADING, []), framework.during():
                 self._prepared = surface.prepare(maker, framework, options)
         except (TypeError, ValueError) as error:
             raise ValueError(one_line(str(error))) from error
@@ -54,7 +55,24 @@ class LocalSubject:
 
     def observe(self, batches: Sequence[Batch], *, seed: int = 0) -> list[Observation]:
         """Call the target on the batches in order, its state fresh before the first."""
-        observations: list[Observation] = []
+        seeded: list[bool] = []
+        observations = list(self.observing(batches, seed, seeded))
+        if any(seeded):
+            return [replace(observation, seeded=True) for observation in observations]
+        return observations
+
+    def observing(
+        self, batches: Sequence[Batch], seed: int, seeded: list[bool]
+    ) -> Iterator[Observation]:
+        """Yield the observations one by one.
+
+        Parameters
+        ----------
+        batches : sequence of Batch
+        seed : int
+        seeded : list of bool
+            Afterwards, whether the target set a global seed.
+        """
         observe: Callable[[Call], Observation] | None = None
 
         def one(number: int, batch: Batch) -> Observation:
@@ -63,12 +81,9 @@ class LocalSubject:
                 observe = self._prepared.start(batches, seed)
             return observe(Call(batch, seed, number))
 
-        with guarded(seed, self._options.time_limit) as (guard, seeded), self._arrays.during():
+        with guarded(seed, self._options.time_limit, seeded) as guard, self._arrays.during():
             for number, batch in enumerate(batches):
-                observations.append(guard.run(lambda n=number, b=batch: one(n, b)))  # type: ignore[misc]
-        if any(seeded):
-            return [replace(observation, seeded=True) for observation in observations]
-        return observations
+                yield guard.run(partial(one, number, batch))
 
     def environment(self) -> dict[str, Any]:
         """Versions of what ran."""

@@ -50,6 +50,8 @@ def subject(
     TypeError, ValueError
         An argument is not as expected, or the target cannot be loaded or called so.
     """
+    from kondo_ref.audit.external import ExternalSubject
+    from kondo_ref.audit.isolate import IsolatedSubject
     from kondo_ref.audit.local import LocalSubject
     from kondo_ref.audit.surfaces.table import TABLE
 
@@ -58,11 +60,40 @@ def subject(
         checks.one_of("framework", framework, FRAMEWORKS)
     if not isinstance(options, Options):
         raise TypeError(f"options: expected Options, got {checks.shown(options)}")
+    if framework == "subprocess":
+        if not isinstance(target, str | list | tuple):
+            raise TypeError(f"target: expected a command, got {checks.shown(target)}")
+        return ExternalSubject(target, surface, options)
+    if options.isolate:
+        return IsolatedSubject(_named(target), surface, framework, options)
     name = target if isinstance(target, str) else name_of(target)
     found, owner = _loaded(target) if isinstance(target, str) else (target, _owner(target))
     chosen = _arrays(framework or guess_framework(found, surface))
     maker = Maker(found, owner, options, TABLE[surface].offered)
     return LocalSubject(name, maker, TABLE[surface], chosen, options)
+
+
+def _named(target: Any) -> str:
+    """Return the name by which another process finds a target.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if isinstance(target, str):
+        return target
+    name = name_of(target)
+    try:
+        found, _ = load_object(name)
+    except ValueError:
+        found = None
+    if found is not target:
+        raise ValueError(
+            "isolate: the target must be given by a name, module:object or path.py:object; "
+            f"another process does not find {checks.shown(target)}"
+        )
+    return name
 
 
 def name_of(target: Any) -> str:
@@ -132,7 +163,7 @@ def _owner(target: Any) -> Any:
 
 
 def _loaded(target: str) -> tuple[Any, Any]:
-    with guarded(0, LOADING):
+    with guarded(0, LOADING, []):
         return load_object(target)
 
 
