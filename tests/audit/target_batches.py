@@ -147,4 +147,5 @@ BATCHES: dict[str, Callable[[], Sequence[Batch]]] = {
     "groups": lambda: [grouped()],
     "rewards": lambda: [replace(random_batch(23, 24), advantages=1.0 + np.arange(24) % 3)],
     "stream": lambda: [stream()],
+    "constant stream": lambda: [equal_delights(3, 60)],
 }

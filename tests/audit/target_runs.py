@@ -20,7 +20,7 @@ from targets.register import Target
 from kondo_ref.audit.batch import Batch
 
 OBSERVED = 5  # numbers in an observation of the surface step
-NAMES = {"log_probs": "logp"}
+NAMES = {"log_probs": "logp", "response_mask": "mask"}
 
 
 @dataclass
@@ -108,6 +108,7 @@ def arguments(
 
 def asked(function: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments that the function names."""
+    function = getattr(function, "forward", function)  # of a module
     wanted = inspect.signature(function).parameters
     return {name: given[NAMES.get(name, name)] for name in wanted if NAMES.get(name, name) in given}
 

@@ -6,6 +6,7 @@ are judged by exact binomial tests over 400 calls with fixed keys: a decision of
 fails with probability 1e-9, and a mutant is convicted below 1e-12.
 """
 
+import inspect
 import warnings
 from dataclasses import replace
 from importlib import import_module
@@ -55,10 +56,8 @@ def judged_batches(target: Target, batches: list[Batch], seen: list[Seen]) -> li
 def masked_for(target: Target, batch: Batch) -> Batch:
     """Return the batch without a mask where the target takes none, and with one where it must."""
     thing = load(target)
-    code = getattr(thing, "__call__" if isinstance(thing, type) else "__code__", None)
-    code = getattr(code, "__code__", code)
-    takes = hasattr(code, "co_varnames") and "mask" in code.co_varnames[: code.co_argcount]
-    if not takes:
+    call = getattr(thing, "forward", thing.__call__) if inspect.isclass(thing) else thing
+    if not {"mask", "response_mask"} & set(inspect.signature(call).parameters):
         return replace(batch, mask=None)
     return batch if batch.mask is not None else with_mask(batch)
 
@@ -131,6 +130,15 @@ def shows_count(mutant: Mutant, batches: list[Batch], _: list[Seen]) -> bool:
 def shows_residual(mutant: Mutant, _: list[Batch], seen: list[Seen]) -> bool:
     del mutant
     return all(found.residual > 1e-4 for found in seen)
+
+
+def shows_gradients(mutant: Mutant, batches: list[Batch], seen: list[Seen]) -> bool:
+    """Of the last step."""
+    found = seen[-1]
+    allow = allowed(mutant.claim, judged_batches(mutant, batches, seen))[-1]
+    ours = np.concatenate([g.ravel() for g in found.expected_of(allow.keep * allow.full)])
+    theirs = np.concatenate([g.ravel() for g in found.gradients])
+    return float(np.linalg.norm(theirs - ours)) > 1e-6 * float(np.linalg.norm(ours))
 
 
 def shows_rows(mutant: Mutant, batches: list[Batch], seen: list[Seen]) -> bool:

@@ -26,6 +26,7 @@ SHOWS = (
     "count",  # how many are kept at once, over repeated calls: the draws are not independent
     "weights",  # G, where it is what is returned
     "residual",  # the gradient in the logits is not that of a function of log pi(a) alone
+    "gradients",  # those of the parameters are none that the claim allows
     "rows",  # rows that enter the backward, where dropped ones are said to be skipped
     "moved",  # parameters move although nothing was kept
     "broken",  # it raises, or gives NaN, for a batch that is in order
@@ -51,7 +52,8 @@ class Target:
     options : dict
         Arguments of `kondo_ref.audit.options.Options`.
     baseline : str
-        What a target of the surface rewards is said to subtract: batch, group, expected.
+        Of the surface rewards, what is said to be subtracted: batch, group, leave-one-out or
+        expected.
     """
 
     name: str
@@ -84,12 +86,15 @@ class Mutant(Target):
         One of `SHOWS`.
     on : str
         The batches of `target_batches` where it shows.
+    also : tuple of str
+        The findings of further mistakes in it.
     """
 
     finding: str = ""
     tells: str = ""
     shows: str = "coefficients"
     on: str = "plain"
+    also: tuple[str, ...] = ()
 
     @property
     def dimension(self) -> str:
@@ -116,6 +121,7 @@ def mutant(
     *,
     shows: str = "coefficients",
     on: str = "plain",
+    also: tuple[str, ...] = (),
     baseline: str = "",
     **options: Any,
 ) -> Callable[[Any], Any]:
@@ -139,6 +145,7 @@ def mutant(
                 tells,
                 shows,
                 on,
+                also,
             )
         )
         return thing
