@@ -191,9 +191,9 @@ def numbers(finding: Finding) -> list[tuple[str, str]]:
 
 
 def shown(value: Any) -> str:
-    """Return a value of the evidence in words, numbers to four digits."""
+    """Return a value in words, numbers to four digits; - for what is not there or not seen."""
     if value is None:
-        return "cannot be told"
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -54,8 +54,10 @@ def identified_lines(rows: list[tuple[str, str, str, str]]) -> list[str]:
     """Return what was identified as lines: name, value, confidence, evidence."""
     widths = [min(max(len(row[i]) for row in rows), 28) for i in range(3)]
     indent = 2 + sum(widths) + 6
-    lines = []
-    for name, value, confidence, evidence in rows:
+    lines: list[str] = []
+    said = ""
+    for name, value, confidence, told in rows:
+        evidence, said = '"' if told == said else told, told
         head = f"  {name:<{widths[0]}}  {value:<{widths[1]}}  {confidence:<{widths[2]}}  "
         if len(head) > indent:  # a value that is longer than its column has the line to itself
             lines.append(head.rstrip())

@@ -1,14 +1,24 @@
-"""The tables of docs/audit-findings.md: the catalogue, and the kill matrix.
+"""What the pages of the audit have from programs: tables, and the output of commands.
 
-``python tests/audit/page_tables.py`` writes them into the page.
+``python tests/audit/page_tables.py`` writes it into the pages.
 """
 
+import os
+import re
+import shlex
+import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kondo_ref.audit.catalogue import CATALOGUE, DIMENSIONS
 
-PAGE = Path(__file__).parents[2] / "docs" / "audit-findings.md"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "audit"
+TUTORIAL = ROOT / "docs" / "audit.md"
+PAGE = ROOT / "docs" / "audit-findings.md"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 
 
 def catalogue_table() -> str:
@@ -36,7 +46,8 @@ def escaped(text: str) -> str:
 
 def between(page: str, name: str) -> str:
     """Return what stands between the marks of a table."""
-    return page.split(f"<!--- {name}: begin -->\n")[1].split(f"\n<!--- {name}: end -->")[0]
+    after = page.partition(f"<!--- {name}: begin -->\n")[2]
+    return after.partition(f"\n<!--- {name}: end -->")[0]
 
 
 def replaced(page: str, name: str, table: str) -> str:
@@ -44,12 +55,50 @@ def replaced(page: str, name: str, table: str) -> str:
     return page.replace(between(page, name), table)
 
 
+def shown(page: str) -> list[tuple[str, str]]:
+    """Return the commands that a page shows with their output."""
+    found = BLOCK.findall(page)
+    return [(b, o) for (one, b), (two, o) in pairwise(found) if (one, two) == ("bash", "text")]
+
+
+def run(command: str, folder: Path) -> str:
+    """Return what the last of some commands prints, in a folder that has the example's losses."""
+    (folder / "losses.py").write_text((EXAMPLE / "losses.py").read_text("utf-8"))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment["COLUMNS"] = "80"
+    out = ""
+    for line in command.strip().splitlines():
+        words = shlex.split(line)
+        program = {"kondo-ref": ["-m", "kondo_ref"], "python": []}[words[0]]
+        done = subprocess.run(
+            [sys.executable, *program, *words[1:]],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stderr
+        out = done.stdout
+    kept = (
+        line for line in out.splitlines() if not line.startswith(("platform", "rootdir", "plug"))
+    )
+    return "\n".join(line.rstrip() for line in kept) + "\n"
+
+
 def main() -> None:
-    """Write the tables."""
+    """Write the tables, and what the commands of the tutorial print."""
     page = PAGE.read_text("utf-8")
     page = replaced(page, "catalogue", catalogue_table())
     PAGE.write_text(page, "utf-8")
+    page = TUTORIAL.read_text("utf-8")
+    for command, output in shown(page):
+        with TemporaryDirectory() as folder:
+            printed = run(command, Path(folder))
+        before = f"```bash\n{command}```\n\n```text\n"
+        page = page.replace(f"{before}{output}```", f"{before}{printed}```")
+    TUTORIAL.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

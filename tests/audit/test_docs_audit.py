@@ -1,32 +1,23 @@
 """The pages about the audit show what the programs do: commands, outputs, tables, files."""
 
-import os
+import json
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from page_tables import PAGE, between, catalogue_table
+from page_tables import BLOCK, EXAMPLE, PAGE, TUTORIAL, between, catalogue_table, run, shown
+
+from kondo_ref.audit.protocol import HANDED, PROTOCOL, TAKES
 
 pytest.importorskip("torch", reason="the extra torch is not installed")
 
-ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "audit"
-TUTORIAL = (ROOT / "docs" / "audit.md").read_text("utf-8")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
+PAGES = EXAMPLE.parents[1] / "docs"
+PAGE_TEXT = TUTORIAL.read_text("utf-8")
+HINT = "run python tests/audit/page_tables.py"
 
 
-def blocks(language: str, page: str = TUTORIAL) -> list[str]:
+def blocks(language: str, page: str = PAGE_TEXT) -> list[str]:
     return [text for found, text in BLOCK.findall(page) if found == language]
-
-
-def shown(page: str = TUTORIAL) -> list[tuple[str, str]]:
-    """Return the commands that a page shows with their output."""
-    found = BLOCK.findall(page)
-    pairs = zip(found, found[1:], strict=False)
-    return [(b, o) for (one, b), (two, o) in pairs if (one, two) == ("bash", "text")]
 
 
 def roughly(text: str) -> list[str]:
@@ -36,40 +27,16 @@ def roughly(text: str) -> list[str]:
     return [" ".join(line.split()) for line in plain.splitlines() if line.strip()]
 
 
-def run(command: str, folder: Path) -> str:
-    """Return what the last of some commands prints."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    out = ""
-    for line in command.strip().splitlines():
-        words = shlex.split(line)
-        program = {"kondo-ref": ["-m", "kondo_ref"], "python": []}[words[0]]
-        done = subprocess.run(
-            [sys.executable, *program, *words[1:]],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in (0, 1), done.stderr
-        out = done.stdout
-    return out
-
-
-@pytest.mark.parametrize("pair", shown(), ids=lambda pair: pair[0].splitlines()[-1])
+@pytest.mark.parametrize("pair", shown(PAGE_TEXT), ids=lambda pair: pair[0].splitlines()[-1])
 def test_the_output_shown_is_what_is_printed(pair: tuple[str, str], tmp_path: Path) -> None:
     command, output = pair
-    (tmp_path / "losses.py").write_text((EXAMPLE / "losses.py").read_text("utf-8"))
-    printed = run(command, tmp_path)
-    if "pytest" in command:
-        printed = "\n".join(line for line in printed.splitlines() if "rootdir" not in line)
-    assert roughly(printed) == roughly(output)
+    assert roughly(run(command, tmp_path)) == roughly(output), HINT
 
 
 def test_what_is_compared_is_compared() -> None:
     assert roughly("a  1.5e-3 b\n\n9 passed in 3.20s (x)") == ["a 0 b", "0 passed"]
     assert roughly("found x") != roughly("found y")
-    assert len(shown()) >= 4
+    assert len(shown(PAGE_TEXT)) >= 4
 
 
 def test_the_losses_shown_are_the_example() -> None:
@@ -78,8 +45,26 @@ def test_the_losses_shown_are_the_example() -> None:
     assert blocks("yaml") == [(EXAMPLE / "workflow.yml").read_text("utf-8")]
 
 
+def test_the_protocol_shown_is_that_of_the_code() -> None:
+    page = (PAGES / "audit-surfaces.md").read_text("utf-8")
+    told = page.partition("### The messages")[2].splitlines()
+    assert blocks("perl", page) == [(EXAMPLE / "gate.pl").read_text("utf-8")]
+    messages = [json.loads(line) for block in blocks("json", page) for line in block.splitlines()]
+    sent = {message["type"]: message for message in messages if "type" in message}
+    assert set(sent) == {"hello", "call", "loss"}
+    assert sent["hello"]["protocol"] == PROTOCOL
+    assert set(HANDED["gate"]) < set(sent["call"])
+    for surface, handed in HANDED.items():
+        row = next(
+            line.split("|") for line in told if re.match(rf"\|[^|]*`{re.escape(surface)}`", line)
+        )
+        named = set(re.findall(r"`(\w+)`", row[2]))
+        assert set(handed) <= named <= {*handed, *TAKES}, surface
+    for word in TAKES:
+        assert f"`{word}`" in page
+
+
 def test_the_command_of_the_workflow_passes(tmp_path: Path) -> None:
-    (tmp_path / "losses.py").write_text((EXAMPLE / "losses.py").read_text("utf-8"))
     workflow = blocks("yaml")[0]
     command = re.search(r"- run: >\n((?: {10}.*\n)+)", workflow)
     assert command is not None
@@ -102,5 +87,4 @@ def test_the_example_is_a_project_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_is_that_of_the_code() -> None:
-    hint = "run python tests/audit/page_tables.py"
-    assert between(PAGE.read_text("utf-8"), "catalogue") == catalogue_table(), hint
+    assert between(PAGE.read_text("utf-8"), "catalogue") == catalogue_table(), HINT
