@@ -5,6 +5,7 @@ surprisal varied with the others held, ties, masked decisions, extreme numbers.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,12 +46,12 @@ class Batch:
         """Of the decisions, (N,) or (B, T)."""
         return self.actions.shape
 
-    @property
+    @cached_property
     def log_probabilities(self) -> FloatArray:
         """Log pi of every action, as the logits."""
         return log_softmax(self.logits)
 
-    @property
+    @cached_property
     def surprisal(self) -> FloatArray:
         """Of the actions taken, in nat, as the actions."""
         return surprisal(self.log_probabilities, self.actions)

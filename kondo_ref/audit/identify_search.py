@@ -1,0 +1,236 @@
+"""The search for the member of the family that reproduces what was observed.
+
+Singles first, then pairs and threes by a beam: what a target is comes out as the simplest member
+that explains every probe to the rounding of its dtype, or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kondo_ref.audit.identify_evidence import (
+    EPS,
+    ERROR_RATE,
+    LIMIT,
+    Draws,
+    Evidence,
+    cells,
+    distance,
+    log_likelihood,
+)
+from kondo_ref.audit.known import Variant, variants
+from kondo_ref.audit.known_family import Member, prepare
+from kondo_ref.audit.probes import Probe
+from kondo_ref.checks import FloatArray
+
+NEAR = 2e-5  # a spread with an unknown epsilon is named by the one without
+BEAM = 6
+
+
+@dataclass(frozen=True)
+class Match:
+    """A member, how it was reached, and how well it explains the probes.
+
+    Parameters
+    ----------
+    member : Member
+    path : tuple of Variant
+        From the member that was searched from.
+    worst : float
+        Largest relative distance over all probes.
+    exact : bool
+        All within rounding (deterministic), or within the intervals (drawn).
+    likelihood : float
+        Of the draws; 0 for a deterministic target.
+    """
+
+    member: Member
+    path: tuple[Variant, ...]
+    worst: float
+    exact: bool
+    likelihood: float = 0.0
+
+
+@dataclass(eq=False)
+class Trial:
+    """The probes that a target answered, deterministic or drawn, for one search.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    probes : sequence of Probe
+        In the order in which they are tried; the first should tell most.
+    draws : sequence of Draws
+        Empty for a deterministic target.
+    """
+
+    evidence: Evidence
+    probes: Sequence[Probe]
+    draws: Sequence[Draws] = ()
+
+    def misfits(self, member: Member, *, stop: float | None = None) -> tuple[float, bool]:
+        """Return the worst distance, and whether all are within rounding.
+
+        Parameters
+        ----------
+        member : Member
+        stop : float, optional
+            Give up at the first probe that is further off than this.
+        """
+        worst, exact = 0.0, True
+        for probe in self.probes:
+            gap = self._gap(member, probe)
+            worst = max(worst, gap)
+            tight = gap <= LIMIT * EPS[self.evidence.precision]
+            if not tight and (gap > 1e-3 or gap > self.evidence.limit(member, probe)):
+                exact = False
+                if stop is not None and gap > stop:
+                    break
+        return worst, exact
+
+    def _gap(self, member: Member, probe: Probe) -> float:
+        seen = self.evidence.response(probe)
+        if seen is None:
+            return np.inf
+        gate = None
+        if bool(self.draws) != (member.draw in RANDOM):
+            return np.inf
+        if self.draws:
+            gate = realised(seen, probe)
+        elif member.ties[0] in ("random", "any"):
+            gate = realised(seen, probe)
+            if not _same_but_ties(member, probe, gate):
+                return np.inf
+        expected = self.evidence.predict(member, probe, gate)
+        if not np.isfinite(expected).all() or not np.isfinite(seen).all():
+            # 0/0 of a batch without a spread: what is made of it is no part of the formula.
+            return 0.0 if "ties" in probe.tags or probe.batch.actions.size < 3 else np.inf
+        return distance(seen, expected)
+
+    def consistent(self, member: Member, *, stop: bool = True) -> tuple[bool, float]:
+        """Whether keep probabilities are within their intervals, and the log-likelihood."""
+        total, held = 0.0, True
+        count = max(1, len(self.draws)) * 12
+        for drawn in self.draws:
+            found = cells(member, drawn)
+            total += log_likelihood(found)
+            held = held and bool((found.p_values >= ERROR_RATE / count).all())
+            if not held and stop:
+                break
+        return held, total
+
+    def match(self, member: Member, path: tuple[Variant, ...], *, near: float = NEAR) -> Match:
+        """Return how a member does, giving up early where it is far off."""
+        worst, exact = self.misfits(member, stop=near)
+        likelihood = 0.0
+        if self.draws and worst <= near:
+            held, likelihood = self.consistent(member)
+            exact = exact and held
+        return Match(member, path, worst, exact, likelihood)
+
+
+RANDOM = ("bernoulli", "random-k")
+
+
+def realised(seen: FloatArray, probe: Probe) -> FloatArray:
+    """Return the gate that was drawn, from what came through.
+
+    Where dropped decisions keep a weight, the two levels of |c / U| tell them apart.
+    """
+    u = probe.batch.advantages
+    some = (u != 0) & probe.batch.valid
+    if (seen[some] == 0).any() or not some.any():
+        return np.asarray((seen != 0).astype(np.float64))
+    share = np.abs(np.divide(seen, u, out=np.zeros_like(seen), where=some))
+    low, high = float(share[some].min()), float(share[some].max())
+    if high <= 1.2 * low:
+        return some.astype(np.float64)
+    return np.asarray((share > 0.5 * (low + high)).astype(np.float64))
+
+
+def _same_but_ties(member: Member, probe: Probe, gate: FloatArray) -> bool:
+    """Whether as many are kept as by the member, and of the same signals."""
+    prepared = prepare(member, probe.batch)
+    return np.array_equal(
+        np.sort(prepared.gate_signal[gate > 0]),
+        np.sort(prepared.gate_signal[prepared.probability > 0]),
+    )
+
+
+def search(trial: Trial, base: Member, *, depth: int = 3) -> Match | None:
+    """Return the simplest match that is reached from `base`, None where nothing explains it.
+
+    Parameters
+    ----------
+    trial : Trial
+    base : Member
+    depth : int
+        How many mistakes at once.
+    """
+    start = trial.match(base, ())
+    if start.exact:
+        return start
+    level = [start]
+    for step in range(depth):
+        table = [
+            trial.match(v.apply(m.member), (*m.path, v))
+            for m in level
+            for v in variants(m.member)
+            if (step == 0 or v.primary or (step == 1 and len(level) == 1))
+            and all(not (v.changes.keys() & w.changes.keys()) for w in m.path)
+        ]
+        found = _best(trial, table)
+        if found is not None:
+            return found
+        level = _beam(trial, table)
+    return None
+
+
+def _best(trial: Trial, table: Sequence[Match]) -> Match | None:
+    """Return the exact match of most likelihood, or the near one of least distance."""
+    exact = [m for m in table if m.exact]
+    if exact:
+        return max(exact, key=lambda m: (m.likelihood, -m.worst))
+    near = [m for m in table if m.worst <= NEAR and (not trial.draws or m.likelihood)]
+    near = [m for m in near if not trial.draws or trial.consistent(m.member)[0]]
+    return min(near, key=lambda m: m.worst) if near else None
+
+
+def _beam(trial: Trial, table: Sequence[Match]) -> list[Match]:
+    """Return the matches that explain most of the first probes, with any factor of a batch."""
+    scored = sorted(table, key=lambda m: _score(trial, m.member))
+    kept: list[Match] = []
+    for match in scored:
+        if all(match.member != other.member for other in kept):
+            kept.append(match)
+        if len(kept) == BEAM:
+            break
+    return kept
+
+
+def _score(trial: Trial, member: Member) -> float:
+    """Return how much of the first probes is not explained, in [0, 1] each."""
+    total = 0.0
+    for probe in trial.probes[:6]:
+        seen = trial.evidence.response(probe)
+        if seen is None:
+            continue
+        gate = realised(seen, probe) if trial.draws else None
+        if bool(trial.draws) != (member.draw in RANDOM):
+            return np.inf
+        total += _angle(seen, trial.evidence.predict(member, probe, gate))
+    if trial.draws:
+        held, likelihood = trial.consistent(member, stop=False)
+        total -= likelihood * 1e-3 - (0.0 if held else 1.0)
+    return total
+
+
+def _angle(seen: FloatArray, expected: FloatArray) -> float:
+    """Return the sine between the two, a factor left out, and a little for the factor."""
+    a, b = np.linalg.norm(seen), np.linalg.norm(expected)
+    if not (np.isfinite(a) and np.isfinite(b)) or a == 0 or b == 0:
+        return 0.0 if a == b else 2.0
+    along = float((seen * expected).sum() / (a * b))
+    gap = seen / a - np.sign(along) * expected / b
+    return float(np.linalg.norm(gap)) + (0.01 if abs(a / b - 1.0) > 1e-6 else 0.0)
