@@ -59,7 +59,7 @@ class Guard:
             return Observation("timed out", message="not called: it timed out twice before")
         began = time.perf_counter()
         try:
-            with self._limit():
+            with self.limit():
                 observation = call()
         except TimeLimit:
             self.time_outs += 1
@@ -81,7 +81,14 @@ class Guard:
         return replace(observation, seconds=seconds, printed=printed, warned=warned)
 
     @contextlib.contextmanager
-    def _limit(self) -> Iterator[None]:
+    def limit(self) -> Iterator[None]:
+        """Keep the time limit, where it can be kept.
+
+        Raises
+        ------
+        TimeLimit
+            From whatever runs inside.
+        """
         if not self.alarm:
             yield
             return

@@ -45,11 +45,13 @@ class LocalSubject:
         self._arrays = framework
         self._options = options
         try:
-            with guarded(0, LOADING, []), framework.during():
+            with guarded(0, LOADING, []) as guard, framework.during(), guard.limit():
                 self._prepared = surface.prepare(maker, framework, options)
         except (TypeError, ValueError) as error:
             raise ValueError(one_line(str(error))) from error
-        except Exception as error:  # whatever a target does while it is made
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a target does while it is made
             raise ValueError(f"target: cannot be made ({described(error)})") from error
         self.has = self._prepared.has
 

@@ -8,7 +8,7 @@ from typing import Any
 from kondo_ref import checks
 from kondo_ref.audit.frameworks.interface import Framework
 from kondo_ref.audit.fresh import Maker
-from kondo_ref.audit.guard import guarded
+from kondo_ref.audit.guard import TimeLimit, described, guarded
 from kondo_ref.audit.observation import FRAMEWORKS, SURFACES, Subject
 from kondo_ref.audit.options import Options
 from kondo_ref.flops.foreign_target import load_object
@@ -163,8 +163,11 @@ def _owner(target: Any) -> Any:
 
 
 def _loaded(target: str) -> tuple[Any, Any]:
-    with guarded(0, LOADING, []):
-        return load_object(target)
+    try:
+        with guarded(0, LOADING, []) as guard, guard.limit():
+            return load_object(target)
+    except (SystemExit, TimeLimit) as error:
+        raise ValueError(f"target: cannot load {target!r} ({described(error)})") from None
 
 
 def _arrays(framework: str) -> Framework:

@@ -50,6 +50,9 @@ class Framework(Protocol):
     def content(self, value: Any) -> Any:
         """Return a value equal for an argument as long as nobody changed it in place."""
 
+    def tracked(self, value: Any) -> Any:
+        """Return an array as a model's output is, with a graph; None where there are no graphs."""
+
     def attached(self, value: Any) -> bool | None:
         """Whether an array would still be differentiated; None where that cannot be told."""
 

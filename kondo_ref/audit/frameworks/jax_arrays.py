@@ -67,6 +67,10 @@ class JaxArrays:
         """Return None: these arrays cannot be changed in place."""
         return None
 
+    def tracked(self, value: Any) -> Any:  # noqa: ARG002
+        """Return None: there are no graphs here."""
+        return None
+
     def attached(self, value: Any) -> bool | None:  # noqa: ARG002
         """Return None: outside a trace an array has no graph."""
         return None

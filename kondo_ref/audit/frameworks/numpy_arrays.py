@@ -59,6 +59,10 @@ class NumpyArrays:
         """Return shape and bytes of an array."""
         return value.shape, value.tobytes()
 
+    def tracked(self, value: Any) -> Any:  # noqa: ARG002
+        """Return None: there are no graphs here."""
+        return None
+
     def attached(self, value: Any) -> bool | None:  # noqa: ARG002
         """Return None: nothing is differentiated here."""
         return None

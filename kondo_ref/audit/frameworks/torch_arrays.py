@@ -76,6 +76,10 @@ class TorchArrays:
             plain = plain.view(self._torch.int16)
         return tuple(plain.shape), plain.dtype, plain.numpy().tobytes()
 
+    def tracked(self, value: Any) -> Any:
+        """Return a tensor with a graph."""
+        return value.requires_grad_(True).clone() if value.is_floating_point() else value
+
     def attached(self, value: Any) -> bool | None:
         """Whether a tensor has a graph."""
         return bool(value.requires_grad) if isinstance(value, self._torch.Tensor) else None

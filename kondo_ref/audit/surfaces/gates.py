@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.frameworks.interface import Framework
 from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
@@ -14,6 +17,8 @@ from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Arguments, Call, of_decisions
 from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
 
+# What a policy's output reaches a gate as.
+GRAPHS = frozenset(("logp", "logits", "surprisal", "delight"))
 USUAL = ("gate", "compute_gate", "weights", "__call__", "forward")
 
 
@@ -48,10 +53,18 @@ class GateSurface:
         if options.shape != "flat" and self.name == "gate":
             has = has | {"sequences"}
         has = has | (layout.roles & {"mask"})
-        return Prepared(frozenset(has), lambda *_: self._bind(fresh(), layout, framework, options))
+        attached = _attached(fresh, layout, framework, options)
+        return Prepared(
+            frozenset(has), lambda *_: self._bind(fresh(), layout, framework, options, attached)
+        )
 
     def _bind(
-        self, function: Callable[..., Any], layout: Plan, framework: Framework, options: Options
+        self,
+        function: Callable[..., Any],
+        layout: Plan,
+        framework: Framework,
+        options: Options,
+        attached: bool | None,
     ) -> Observe:
         arguments = Arguments(framework, options)
         sign = 1.0 if options.sign == "loss" else -1.0
@@ -73,10 +86,31 @@ class GateSurface:
                 coefficients=None if c is None else sign * c,
                 mutated=mutated,
                 metrics=found.metrics,
-                attached=framework.attached(found.weights),
+                attached=attached,
             )
 
         return observe
+
+
+def _attached(
+    fresh: Callable[[], Callable[..., Any]], layout: Plan, framework: Framework, options: Options
+) -> bool | None:
+    """Whether weights of log-probabilities that have a graph have one too.
+
+    Observed apart, once: a gate may well refuse such arguments, or be called without a graph.
+    """
+    batch = Batch(np.linspace(-1.0, 1.0, 12).reshape(4, 3), np.arange(4) % 3, np.linspace(-1, 1, 4))
+    try:
+        values = Arguments(framework, options).values(
+            layout.roles, layout.required, Call(batch, 0, 0)
+        )
+        graphs = {role: framework.tracked(values[role]) for role in GRAPHS & layout.roles}
+        if not graphs or None in graphs.values():
+            return None
+        returned = layout.call(fresh(), {**values, **graphs})
+        return framework.attached(parts(returned, options.returns, "weights").weights)
+    except Exception:  # whatever a target raises on such a batch
+        return None
 
 
 def _numbers(value: Any, framework: Framework) -> Any:

@@ -117,15 +117,11 @@ def _prepare_table(
     roles = ("parameters", "observations", "actions", "advantages")
     besides = (*BESIDES[:2], *RANDOM, "apply", "learning_rate")
     layout = plan(fresh(), roles, besides, options)
-    named = {entry.partition("=")[0] for entry in options.returns}
     rate = options.learning_rate
     if rate is None and "learning_rate" in layout.roles:
         rate = LEARNING_RATE
-    if rate is None and "gradient" not in named:
-        raise ValueError(
-            "learning_rate: the target takes none; say what it is, or that it returns the "
-            "gradient (--returns gradient)"
-        )
+    # Without a learning rate, what is returned can only be read as the gradient.
+    first = "gradient" if rate is None else "parameters"
 
     def start(batches: Sequence[Batch], seed: int) -> Observe:  # noqa: ARG001
         step, arguments = fresh(), Arguments(framework, options)
@@ -139,15 +135,18 @@ def _prepare_table(
             )
             values["observations"] = framework.integers(rows_of(view.shape))
             values["apply"], values["learning_rate"] = _look_up, rate
-            found = _told(layout.call(step, values), options, "parameters", "loss")
+            found = _told(layout.call(step, values), options, first, "loss")
             if found.gradient is not None:
-                gradient = framework.to_numpy(found.gradient).reshape(before.shape)
-                moved = None
+                gradient, moved = framework.to_numpy(found.gradient), None
+                if gradient.shape != before.shape:
+                    raise Unreadable(f"returned a gradient of shape {gradient.shape}")
             elif found.parameters is not None and rate is not None:
                 after = framework.to_numpy(found.parameters)
                 if after.shape != before.shape:
                     raise Unreadable(f"returned parameters of shape {after.shape}")
                 gradient, moved = (before - after) / rate, bool((after != before).any())
+            elif found.parameters is not None:
+                raise Unreadable("returned parameters; the learning rate is not known")
             else:
                 raise Unreadable("returned neither parameters nor a gradient")
             c, residual = coefficients(gradient, view.direction)
