@@ -5,7 +5,7 @@ probes, or several mistakes at once, or outside the known family.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
 from kondo_ref.audit.probes import (
     Probe,
+    as_rows,
     count_probes,
     flat_probes,
     sequence_probes,
@@ -105,11 +106,19 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
     has, seed = evidence.subject.has, evidence.seed
     masks, sequences = "mask" in has, "sequences" in has
     flat = flat_probes(seed, masks=masks)
+    row_only = False
     seen = evidence.last(flat[0])
-    if evidence.of(seen) is None:
+    if evidence.of(seen) is None and sequences:
+        rowed = as_rows(flat[0])
+        row_only = evidence.of(evidence.last(replace(rowed, name="generic, as rows"))) is not None
+    if evidence.of(seen) is None and not row_only:
         why = seen.message or "it returned nothing that can be read"
         return Trial(evidence, flat), f"an ordinary batch {seen.outcome}: {why}"
     probes = [*flat, *tie_probes(seed), *count_probes(seed, rate, masks=masks)]
+    if row_only:
+        evidence.forget()
+        probes = [as_rows(p) for p in probes]
+        flat = [as_rows(p) for p in flat]
     if sequences:
         probes += sequence_probes(seed, masks=masks)
     answered = [p for p in probes if evidence.response(p) is not None]
@@ -119,7 +128,8 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
         for probe, repeats in drawn_probes(
             seed, rate, masks=masks, sequences=sequences, quick=quick
         ):
-            drawn = evidence.draws(probe, repeats)
+            flat_one = len(probe.batch.shape) == 1
+            drawn = evidence.draws(as_rows(probe) if row_only and flat_one else probe, repeats)
             if drawn is not None:
                 draws.append(drawn)
     set_precision(evidence, flat)

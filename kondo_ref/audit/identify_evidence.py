@@ -21,6 +21,8 @@ from kondo_ref.checks import FloatArray, IntArray
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 LIMIT = 32.0  # the test ratio of spec.md, section 8
+# What no float32 computation sees: below it a target is right, if not to the last digit.
+NEGLIGIBLE = 1e-9
 ERROR_RATE = 1e-6  # of all intervals of one audit together
 
 
@@ -70,6 +72,11 @@ class Evidence:
     def gradient(self) -> bool:
         """Whether coefficients can be seen; weights else."""
         return "coefficients" in self.subject.has
+
+    def forget(self) -> None:
+        """Drop what was seen; the probes of the same names will have another shape."""
+        self._seen.clear()
+        self._handed.clear()
 
     def observe(self, probe: Probe, repeat: int = 0) -> list[Observation]:
         """Return what the target did with the batches of a probe, in order."""
@@ -127,7 +134,8 @@ class Evidence:
         eps = EPS[self.precision]
         if member.leak:  # differentiated numerically
             return max(2e-6, LIMIT * eps)
-        return LIMIT * eps * (1.0 + _condition(member, probe))
+        recovered = self.subject.surface in ("logits", "rewards", "step")
+        return max(NEGLIGIBLE, LIMIT * eps * (1.0 + _condition(member, probe, recovered)))
 
     def misfit(self, member: Member, probe: Probe) -> float:
         """Return the distance of a deterministic member, relative; inf where nothing came.
@@ -155,14 +163,21 @@ def distance(seen: FloatArray, expected: FloatArray) -> float:
     return gap / size if size > 0 else gap
 
 
-def _condition(member: Member, probe: Probe) -> float:
-    """Return how much rounding in the signal is magnified in the coefficients.
+def _condition(member: Member, probe: Probe, recovered: bool) -> float:
+    """Return how much rounding is magnified in the coefficients.
 
     A keep probability w = sigmoid(x) moves by w (1 - w) dx, with dx of the size of an eps of the
-    signal and the price, over the temperature.
+    signal and the price, over the temperature. A coefficient that is recovered from the gradient
+    in the logits is divided by the norm of onehot(a) - pi, about 1 - pi(a).
     """
+    more = 0.0
+    if recovered:
+        c = known_family.coefficients(member, probe.batch)
+        size = float(np.linalg.norm(c))
+        if np.isfinite(size) and size > 0:
+            more = float(np.linalg.norm(c / -np.expm1(-probe.batch.surprisal))) / size
     if member.draw not in ("soft",):
-        return 0.0
+        return more
     prepared = prepare(member, probe.batch)
     w, x = prepared.probability, prepared.argument
     u = probe.batch.advantages
@@ -174,7 +189,7 @@ def _condition(member: Member, probe: Probe) -> float:
         moved = np.where(w > 0, w * (1.0 - w) * scale, 0.0) * u
     base = float(np.linalg.norm(w * u))
     moved = np.where(np.isfinite(moved), moved, 0.0)
-    return float(np.linalg.norm(moved)) / base if base > 0 else 0.0
+    return more + (float(np.linalg.norm(moved)) / base if base > 0 else 0.0)
 
 
 def interval(kept: int, trials: int, error: float) -> tuple[float, float]:

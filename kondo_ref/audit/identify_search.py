@@ -13,6 +13,7 @@ from kondo_ref.audit.identify_evidence import (
     EPS,
     ERROR_RATE,
     LIMIT,
+    NEGLIGIBLE,
     Draws,
     Evidence,
     cells,
@@ -82,7 +83,7 @@ class Trial:
         for probe in self.probes:
             gap = self._gap(member, probe)
             worst = max(worst, gap)
-            tight = gap <= LIMIT * EPS[self.evidence.precision]
+            tight = gap <= max(NEGLIGIBLE, LIMIT * EPS[self.evidence.precision])
             if not tight and (gap > 1e-3 or gap > self.evidence.limit(member, probe)):
                 exact = False
                 if stop is not None and gap > stop:
@@ -183,7 +184,8 @@ def search(trial: Trial, base: Member, *, depth: int = 3) -> Match | None:
         found = _best(trial, table)
         if found is not None:
             return found
-        level = _beam(trial, table)
+        if step + 1 < depth:
+            level = _beam(trial, table)
     return None
 
 
@@ -204,7 +206,7 @@ def _beam(trial: Trial, table: Sequence[Match]) -> list[Match]:
     for match in scored:
         if all(match.member != other.member for other in kept):
             kept.append(match)
-        if len(kept) == BEAM:
+        if len(kept) == (2 if trial.draws else BEAM):
             break
     return kept
 
@@ -221,8 +223,7 @@ def _score(trial: Trial, member: Member) -> float:
             return np.inf
         total += _angle(seen, trial.evidence.predict(member, probe, gate))
     if trial.draws:
-        held, likelihood = trial.consistent(member, stop=False)
-        total -= likelihood * 1e-3 - (0.0 if held else 1.0)
+        total -= 1e-3 * sum(log_likelihood(cells(member, d)) for d in trial.draws[:3])
     return total
 
 

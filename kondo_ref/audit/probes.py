@@ -161,7 +161,7 @@ def flat_probes(seed: int, *, masks: bool) -> list[Probe]:
     base = generic(24, g)
     one = lambda name, batch, *tags: Probe(name, (batch,), frozenset(tags) | ordinary)  # noqa: E731
     low = make(-3.0 - g.uniform(0, 2, 9), 1.0 + g.uniform(0, 2, 9), g)
-    neutral = make(np.zeros(8), 0.3 + g.uniform(0, 2, 8), g)
+    neutral = make(np.zeros(9), 0.3 + g.uniform(0, 2, 9), g)
     permuted = g.permutation(24)
     probes = [
         one("generic", base),
@@ -194,8 +194,8 @@ def flat_probes(seed: int, *, masks: bool) -> list[Probe]:
 
 def _surprising(g: np.random.Generator) -> Batch:
     """Return decisions from almost certain to a surprisal of 45 nat; delights stay moderate."""
-    level = np.exp(np.linspace(np.log(1e-3), np.log(45.0), 20))
-    chi = 2.5 * _spread(20, g)
+    level = np.exp(np.linspace(np.log(1e-3), np.log(45.0), 24))
+    chi = 2.5 * _spread(24, g)
     u = np.where(level < 0.5, np.sign(chi) * (0.4 + np.abs(chi)), chi / level)
     return make(u, level, g)
 
@@ -210,20 +210,11 @@ def count_probes(seed: int, rate: float, *, masks: bool) -> list[Probe]:
     masks : bool
     """
     g = np.random.default_rng([seed, 11])
-    rules = ("half-even", "ceil", "floor", "half-up", "drop-floor", "drop-round", "plus-one")
-    sizes = {1, 3, 20, 100}
-    for i, left in enumerate(rules):
-        for right in rules[:i]:
-            found = 0
-            for n in range(2, 600):
-                k, other = count_of((left, 1.0), rate, n), count_of((right, 1.0), rate, n)
-                if k != other and found < 2 and (found == 0 or n > 8):
-                    sizes.add(n)
-                    found += 1
+    sizes = {1, 3, *telling_sizes(rate)}
     tags = frozenset({"ordinary", "count"})
     probes = [Probe(f"count N={n}", (spaced(n, g),), tags) for n in sorted(sizes)]
     if masks:
-        for n, valid in ((40, 20), (75, 50), (12, 1), (200, 10)):
+        for n, valid in ((96, 48), (33, 1), (96, 20)):
             mask = np.zeros(n, dtype=np.bool_)
             mask[g.permutation(n)[:valid]] = True
             batch = replace(spaced(n, g), mask=mask)
@@ -231,22 +222,39 @@ def count_probes(seed: int, rate: float, *, masks: bool) -> list[Probe]:
     return probes
 
 
+def telling_sizes(rate: float) -> list[int]:
+    """Return few sizes at which every two count rules differ somewhere, the smallest such."""
+    rules = ("half-even", "ceil", "floor", "half-up", "drop-floor", "drop-round", "plus-one")
+    sizes = range(2, 700)
+    counts = {n: [count_of((rule, 1.0), rate, n) for rule in rules] for n in sizes}
+    pairs = {(i, j) for i in range(len(rules)) for j in range(i)}
+    open_pairs = {p for p in pairs if any(counts[n][p[0]] != counts[n][p[1]] for n in sizes)}
+    chosen: list[int] = []
+    while open_pairs:
+        told = {n: {p for p in open_pairs if counts[n][p[0]] != counts[n][p[1]]} for n in sizes}
+        best = max(sizes, key=lambda n: (len(told[n]), -n))
+        chosen.append(best)
+        open_pairs -= told[best]
+    big = next((n for n in sizes if n > 60 and rate * n >= 3), 96)
+    return [*chosen, big]
+
+
 def tie_probes(seed: int) -> list[Probe]:
     """Return batches with equal decisions, and with decisions exactly or almost at a price."""
     g = np.random.default_rng([seed, 13])
     four = make(np.array([1.5, 0.5, -0.5, -1.5]), np.array([1.0, 2.0, 1.0, 2.0]), g)
     one = make(np.array([1.25]), np.array([1.5]), g)
-    index = g.permutation(np.repeat(np.arange(4), 10))
+    index = g.permutation(np.repeat(np.arange(4), 6))
     tags = frozenset({"ordinary", "ties"})
-    near = generic(20, g)
+    near = generic(18, g)
     top = int(np.argmax(near.advantages * near.surprisal))
-    close = take(near, [*range(20), *[top] * 6])
+    close = take(near, [*range(18), *[top] * 6])
     return [
         Probe("four levels", (take(four, index),), tags),
-        Probe("constant delight", (take(one, np.zeros(100, dtype=np.int64)),), tags),
+        Probe("constant delight", (take(one, np.zeros(96, dtype=np.int64)),), tags),
         Probe("constant, few", (take(one, np.zeros(7, dtype=np.int64)),), tags),
         Probe("zeros among others", (_with_zeros(g),), tags),
-        Probe("ties at the top", (take(close, g.permutation(26)),), tags),
+        Probe("ties at the top", (take(close, g.permutation(24)),), tags),
         *(
             Probe(f"almost tied, {gap:g}", (_almost(gap, g),), tags | {"slack"})
             for gap in (1e-2, 1e-3, 1e-4)
@@ -255,19 +263,24 @@ def tie_probes(seed: int) -> list[Probe]:
 
 
 def _with_zeros(g: np.random.Generator) -> Batch:
-    base = generic(30, g)
+    base = generic(24, g)
     u = base.advantages.copy()
-    u[g.permutation(30)[:12]] = 0.0
+    u[g.permutation(24)[:10]] = 0.0
     return with_advantages(base, u)
 
 
 def _almost(gap: float, g: np.random.Generator) -> Batch:
-    """Return decisions a little apart in delight: steps of `gap` around every tenth of the batch."""
-    one = make(np.full(60, 1.0), np.full(60, 1.0), g)
-    step = np.arange(60, dtype=np.float64) - 30.0
-    return with_advantages(
-        take(one, np.zeros(60, dtype=np.int64)), g.permutation(gap * (step + 0.5))
-    )
+    """Return decisions a little apart in delight: steps of `gap` around 0."""
+    one = make(np.full(1, 1.0), np.full(1, 1.0), g)
+    step = np.arange(96, dtype=np.float64) - 48.0
+    steps = g.permutation(gap * (step + 0.5))
+    return with_advantages(take(one, np.zeros(96, dtype=np.int64)), steps)
+
+
+def as_rows(probe: Probe) -> Probe:
+    """Return a probe of (N,) batches as (N, 1), for a target that takes only sequences."""
+    batches = tuple(rows(b, (b.actions.size, 1)) for b in probe.batches)
+    return replace(probe, batches=batches)
 
 
 def sequence_probes(seed: int, *, masks: bool) -> list[Probe]:
