@@ -86,7 +86,9 @@ def one_backward_a_row(model, observations, actions, advantages, rate=0.25):
     n = actions.numel()
     with torch.no_grad():
         ranked = torch.argsort(advantages * logp_of(model, observations, actions), stable=True)
-    gate = torch.zeros(n, dtype=advantages.dtype).index_fill_(0, ranked[: round(rate * n)], 1.0)
+    gate = torch.zeros(n, dtype=advantages.dtype).index_fill_(
+        0, ranked[: max(1, round(rate * n))], 1.0
+    )
     model.zero_grad()
     for i in range(n):
         logp = logp_of(model, observations[i : i + 1], actions[i : i + 1])
