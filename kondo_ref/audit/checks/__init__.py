@@ -3,7 +3,10 @@
 Each takes what was identified, and the claim, and returns findings.
 """
 
+from kondo_ref.audit.checks.edges import edge_findings
 from kondo_ref.audit.checks.estimator import estimator_findings
+from kondo_ref.audit.checks.execution import execution_findings
+from kondo_ref.audit.checks.shown import Shown
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.verdict import Claim, Finding
 
@@ -19,5 +22,10 @@ def all_findings(identity: Identity, claim: Claim | None) -> list[Finding]:
     """
     if claim is None:
         return []
-    found = estimator_findings(identity, claim)
+    shown = Shown(identity)
+    found = [
+        *estimator_findings(identity, claim),
+        *execution_findings(shown, claim),
+        *edge_findings(shown),
+    ]
     return list({f.id: f for f in reversed(found)}.values())[::-1]

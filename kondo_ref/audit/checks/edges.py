@@ -1,0 +1,220 @@
+"""Dimension 16: edge batches, always run, and what a target does beside what it computes.
+
+A refusal is never a finding here but on an ordinary batch: an edge may be computed or refused
+loudly. A loss that is NaN is loud; finite numbers for a batch that has a NaN are not.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.checks.estimator import finding
+from kondo_ref.audit.checks.shown import GATES, Shown, gap
+from kondo_ref.audit.observation import Observation
+from kondo_ref.audit.probes import make
+from kondo_ref.audit.replay import replay_json
+from kondo_ref.audit.verdict import Finding
+
+N = 16
+
+
+def edge_findings(shown: Shown) -> list[Finding]:
+    """Return the findings on edge batches, and about how the target behaves.
+
+    Parameters
+    ----------
+    shown : Shown
+    """
+    found: dict[str, Finding] = {}
+    for one in (*behaviour(shown), *computed_edges(shown), *masks(shown), *not_numbers(shown)):
+        found.setdefault(one.id, one)
+    return list(found.values())
+
+
+def behaviour(shown: Shown) -> Iterator[Finding]:
+    """Yield what it does to others: arguments, seeds, answers to the same seed, no answer."""
+    batch = shown.batch(N, 51)
+    seen = [shown.observe([batch], 0)[0] for _ in range(2)]
+    replay = {"replay": replay_json([batch], 0)}
+    changed = sorted({name for one in seen for name in one.mutated})
+    masked = "mask" in shown.evidence.subject.has
+    if masked and not changed:
+        ragged = replace(batch, mask=half(batch))
+        changed = sorted(shown.observe([ragged], 0)[0].mutated)
+        replay = {"replay": replay_json([ragged], 0)} if changed else replay
+    if changed:
+        yield finding("robustness.mutates", f"changed: {', '.join(changed)}", replay)
+    if any(one.seeded for one in seen):
+        yield finding("robustness.seeds", "a global generator has a new seed", replay)
+    a, b = (shown.response(one) for one in seen)
+    if a is not None and b is not None and not np.array_equal(a, b, equal_nan=True):
+        told = f"{np.count_nonzero(a != b)} of {a.size} differ at the same seed"
+        yield finding("robustness.nondeterministic", told, replay)
+    for probe in shown.identity.trial.probes:
+        last = shown.evidence.last(probe)
+        if last.outcome in ("timed out", "crashed"):
+            told = f"{last.outcome} on the batch {probe.name}: {last.message}"
+            yield finding("robustness.hangs", told, {"replay": replay_json(probe.batches, 0)})
+            break
+
+
+def half(batch: Batch) -> Any:
+    """Return a mask that leaves out every other decision of the second half."""
+    n = batch.actions.size
+    mask = np.ones(n, dtype=np.bool_)
+    mask[n // 2 :: 2] = False
+    return mask.reshape(batch.shape)
+
+
+def computed_edges(shown: Shown) -> Iterator[Finding]:
+    """Yield the edges on which the target is not what it is elsewhere."""
+    generator = np.random.default_rng(53)
+    ordinary = shown.batch(N, 55)
+    constant = shown.fitted(make(np.full(N, 0.75), np.full(N, 1.5), generator, actions=5))
+    low = shown.fitted(make(np.full(N, -0.75), np.full(N, 1.5), generator, actions=5))
+    edges: list[tuple[str, str, Batch]] = [
+        ("zero-advantage", "all advantages 0", replace(ordinary, advantages=0 * ordinary.actions)),
+        ("single", "one decision", shown.batch(1, 57)),
+        ("single", "one bad decision", negative(shown.batch(1, 59))),
+        ("constant-signal", "one delight for all", constant),
+        ("constant-signal", "one negative delight for all", low),
+        ("extreme", "logits of some thousands", huge(ordinary)),
+        ("extreme", "advantages of some thousands", scaled(ordinary, 4096.0)),
+        ("dtype", "float32", replace(ordinary, dtype="float32")),
+        ("dtype", "float32, one decision", replace(shown.batch(1, 61), dtype="float32")),
+    ]
+    for what, told, batch in edges:
+        batch = replace(batch, advantages=np.asarray(batch.advantages, dtype=np.float64))  # noqa: PLW2901
+        one = held(shown, f"robustness.{what}", told, batch)
+        if one is not None:
+            yield one
+
+
+def negative(batch: Batch) -> Batch:
+    """Return a batch whose advantages are below 0."""
+    return replace(batch, advantages=-np.abs(batch.advantages))
+
+
+def scaled(batch: Batch, factor: float) -> Batch:
+    """Return a batch with larger advantages."""
+    return replace(batch, advantages=factor * batch.advantages)
+
+
+def huge(batch: Batch) -> Batch:
+    """Return a batch whose surprisals are some thousands of nat, or nearly 0."""
+    return replace(batch, logits=1024.0 * batch.logits)
+
+
+def held(shown: Shown, which: str, told: str, batch: Batch) -> Finding | None:
+    """Return the finding that an edge batch is not computed as the member computes it."""
+    seen = shown.observe([batch], 11)[0]
+    if seen.outcome in ("timed out", "crashed"):
+        return finding("robustness.hangs", f"{seen.outcome} on {told}", _numbers(seen, batch))
+    response = shown.response(seen)
+    single = which.endswith("single")
+    if response is None:
+        if seen.outcome == "raised" and single:
+            return finding(which, f"{told}: it raised {seen.message}", _numbers(seen, batch))
+        return None
+    expected = shown.expected(batch, np.where(np.isfinite(response), response, 0.0))
+    if expected is None or not np.isfinite(expected).all():
+        if expected is None and not np.isfinite(response).all():
+            return finding(which, f"{told}: not finite", _numbers(seen, batch))
+        return None
+    off = gap(response, expected)
+    if off <= shown.limit(batch):
+        return None
+    if np.isfinite(off) and at_a_boundary(shown, response, expected):
+        return None
+    how = "not finite" if not np.isfinite(off) else f"off by {off:.2g} of its norm"
+    evidence = _numbers(seen, batch)
+    evidence |= {"seen": response[:8], "expected": expected[:8], "relative distance": off}
+    return finding(which, f"{told}: {how}", evidence)
+
+
+def at_a_boundary(shown: Shown, response: Any, expected: Any) -> bool:
+    """Whether a hard gate decided one decision otherwise, as rounding at its price explains."""
+    if shown.member is None or shown.member.draw in ("soft", "all"):
+        return False
+    return int(np.count_nonzero((response != 0) != (expected != 0))) == 1 and response.size > 2
+
+
+def _numbers(seen: Observation, batch: Batch) -> dict[str, Any]:
+    return {"loss": seen.loss, "replay": replay_json([batch], 0)}
+
+
+def masks(shown: Shown) -> Iterator[Finding]:
+    """Yield what is wrong with masks: integers, none valid, what is written under them."""
+    if "mask" not in shown.evidence.subject.has:
+        return
+    batch = replace(shown.batch(N, 63))
+    ragged = replace(batch, mask=half(batch))
+    plain = shown.response(shown.observe([ragged], 13)[0])
+    for dtype in ("int64", "float32"):
+        other = replace(ragged, mask_dtype=dtype)
+        seen = shown.observe([other], 13)[0]
+        response = shown.response(seen)
+        if plain is None or response is None or not np.isfinite(plain).all():
+            continue
+        if gap(response, plain) > shown.limit(ragged):
+            told = f"a mask of {dtype} gives another result than one of booleans"
+            evidence = _numbers(seen, other) | {"bool": plain[:8], dtype: response[:8]}
+            yield finding("robustness.int-mask", told, evidence)
+            break
+    none = replace(batch, mask=np.zeros(batch.shape, dtype=np.bool_))
+    seen = shown.observe([none], 13)[0]
+    response = shown.response(seen)
+    if seen.outcome == "returned" and response is not None:
+        values = np.append(response.ravel(), 0.0 if seen.loss is None else seen.loss)
+        if not np.isfinite(values).all() or np.count_nonzero(response):
+            told = f"no valid decision: loss {seen.loss}, coefficients up to {np.abs(values).max()}"
+            yield finding("robustness.empty-mask", told, _numbers(seen, none))
+    dirty = replace(ragged, advantages=np.where(ragged.valid, ragged.advantages, 1e9))
+    seen = shown.observe([dirty], 13)[0]
+    response = shown.response(seen)
+    ignored = shown.member is not None and shown.member.mask_ignored
+    if plain is not None and response is not None and not ignored:
+        a, b = plain[ragged.valid], response[ragged.valid]
+        if np.isfinite(a).all() and gap(b, a) > shown.limit(ragged) and _clean(shown):
+            told = "an advantage of 1e9 in invalid decisions changes the valid ones"
+            yield finding("robustness.mask-matters", told, _numbers(seen, dirty))
+        if np.count_nonzero(plain[~ragged.valid]):
+            told = f"{np.count_nonzero(plain[~ragged.valid])} invalid decisions have a coefficient"
+            yield finding("robustness.mask-ignored", told, _numbers(seen, ragged))
+
+
+def _clean(shown: Shown) -> bool:
+    """Whether padding that enters the price or the count has no finding of its own already."""
+    member = shown.member
+    return member is not None and not (member.price_masked or member.count_masked)
+
+
+def not_numbers(shown: Shown) -> Iterator[Finding]:
+    """Yield what a NaN or an infinity among the advantages becomes."""
+    batch = shown.batch(N, 65)
+    gates = shown.evidence.subject.surface in GATES
+    bad: list[tuple[str, Callable[[], float]]] = [("nan", lambda: np.nan), ("inf", lambda: np.inf)]
+    for name, value in bad:
+        if name == "inf" and gates:
+            continue  # a weight of 1 for an infinite delight is what the definition's limit is
+        advantages = batch.advantages.copy()
+        advantages.flat[3] = value()
+        other = replace(batch, advantages=advantages)
+        seen = shown.observe([other], 15)[0]
+        response = shown.response(seen)
+        if seen.outcome != "returned" or response is None:
+            continue
+        finite = np.isfinite(response).all()
+        loud = seen.loss is not None and not np.isfinite(seen.loss)
+        if finite and not loud:
+            which = "nan-silent" if name == "nan" else "infinite"
+            told = f"one advantage is {name}, and all that came back is finite"
+            yield finding(f"robustness.{which}", told, _numbers(seen, other))
+        elif name == "nan" and not loud:
+            others = np.delete(response.ravel(), 3)
+            if not np.isfinite(others).all():
+                told = f"{np.count_nonzero(~np.isfinite(others))} other decisions are NaN"
+                yield finding("robustness.nan-spreads", told, _numbers(seen, other))

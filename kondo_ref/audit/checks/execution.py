@@ -1,0 +1,202 @@
+"""Dimensions 14, 15 and 17: what is executed, what an empty gate does, what is said of the rate.
+
+Rows are those that entered a backward, counted where they ran. What a target says of itself is
+held to what it did.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.checks.estimator import finding
+from kondo_ref.audit.checks.shown import Shown
+from kondo_ref.audit.observation import Observation
+from kondo_ref.audit.replay import replay_json
+from kondo_ref.audit.verdict import Claim, Finding
+from kondo_ref.checks import FloatArray
+
+SIZES = (16, 24, 40)
+# What a metric is called that tells the share of kept decisions; a bare "rate" may be the target.
+KEPT = re.compile(r"(keep|kept|gate|pass|real[iy]s?z?e?d?|actual|effective|executed)\w*", re.I)
+SHARE = re.compile(r"(rate|frac|fraction|share|ratio|prob)", re.I)
+ASKED = re.compile(r"(target|wanted|config|desired|lr|learning)", re.I)
+
+
+def execution_findings(shown: Shown, claim: Claim) -> list[Finding]:
+    """Return the findings about executed rows, the empty gate and reported rates.
+
+    Parameters
+    ----------
+    shown : Shown
+    claim : Claim
+    """
+    found = []
+    if claim.skips and "rows" in shown.evidence.subject.has:
+        found.append(skipped(shown))
+    found += [empty(shown), reported(shown)]
+    return [one for one in found if one is not None]
+
+
+def skipped(shown: Shown) -> Finding | None:
+    """Return what is run of what is dropped: masked, partial; lost where kept ones are not run."""
+    table = []
+    for n in SIZES:
+        batch = shown.batch(n, 41)
+        seen = shown.observe([batch], 3)[0]
+        response = shown.response(seen)
+        if response is None or seen.executed_rows is None or not seen.dense_rows:
+            continue
+        kept = kept_of(batch, seen, response)
+        through = int(np.count_nonzero(seen.coefficients)) if seen.coefficients is not None else 0
+        table.append((batch, kept, seen.executed_rows, seen.dense_rows, through))
+    table = [row for row in table if row[1] < row[3]]
+    if not table:
+        return None
+    batch, kept, executed, dense, through = table[0]
+    evidence: dict[str, Any] = {
+        "kept rows": [row[1] for row in table],
+        "executed rows": [row[2] for row in table],
+        "dense rows": [row[3] for row in table],
+        "executed rate": executed / dense,
+        "realised rate": kept / dense,
+        "replay": replay_json([batch], 0),
+    }
+    told = f"{executed} of {dense} rows entered the backward, {kept} were kept"
+    if all(row[2] >= row[3] for row in table):
+        return finding("execution.masked", told, evidence)
+    if any(row[2] > row[1] for row in table):
+        return finding("execution.partial", told, evidence)
+    if any(row[2] < row[1] or row[4] < row[1] for row in table):
+        return finding("execution.lost", f"{told}, {through} have a coefficient", evidence)
+    return None
+
+
+def kept_of(batch: Batch, seen: Observation, response: FloatArray) -> int:
+    """Return how many decisions were kept: by the gate where it is seen, else by what came."""
+    gate = response if seen.weights is None else seen.weights
+    return int(np.count_nonzero(gate[batch.valid]))
+
+
+def dropping(shown: Shown, n: int) -> Batch | None:
+    """Return a batch of which the member keeps nothing; None where it always keeps something.
+
+    Advantages are negative, and delights far below any fixed price, so that a gate that draws
+    drops them too.
+    """
+    if shown.member is None or shown.member.draw in ("soft", "all", "top-k", "random-k"):
+        return None
+    if shown.member.price[0] != "fixed":
+        return None
+    ordinary = shown.batch(n, 43)
+    for depth in (1.0, 400.0):
+        batch = replace(ordinary, advantages=-depth * (np.abs(ordinary.advantages) + 0.1))
+        expected = shown.expected(batch, np.zeros(batch.shape))
+        if expected is not None and not np.any(expected):
+            return batch
+    return None
+
+
+def empty(shown: Shown) -> Finding | None:
+    """Return what happens when nothing is kept, if something does."""
+    batch = dropping(shown, 20)
+    if batch is None:
+        return None
+    full = shown.batch(20, 45)
+    for sequence in ([batch], [full, batch]):
+        seen = shown.observe(sequence, 5)[-1]
+        evidence: dict[str, Any] = {"loss": seen.loss, "replay": replay_json(sequence, 0)}
+        if seen.outcome != "returned":
+            return finding("empty.raises", f"it {seen.outcome}: {seen.message}", evidence)
+        response = shown.response(seen)
+        values = np.zeros(1) if response is None else response
+        lost = seen.loss is not None and not np.isfinite(seen.loss)
+        if lost or not np.isfinite(values).all():
+            return finding("empty.nan", f"loss {seen.loss}, coefficients {values.min()}", evidence)
+        many = int(np.count_nonzero(values))
+        evidence["kept"] = many
+        if many == 1:
+            return finding("empty.forced-one", "one decision has a coefficient", evidence)
+        if many:
+            return finding("empty.dense-fallback", f"{many} of {values.size} are used", evidence)
+        if seen.stepped:
+            after = "after an ordinary batch " if len(sequence) > 1 else ""
+            return finding("empty.steps", f"{after}parameters moved, no gradient", evidence)
+    return None
+
+
+def reported(shown: Shown) -> Finding | None:
+    """Return whether a rate that the target reports is none that it realised."""
+    wrong: dict[str, list[tuple[float, float, Batch]]] = {}
+    masks = "mask" in shown.evidence.subject.has
+    for n in SIZES:
+        for masked in (False, True) if masks else (False,):
+            batch = shown.batch(n, 47)
+            if masked:
+                mask = (np.arange(n) % 3 != 2).reshape(batch.shape)
+                batch = replace(batch, mask=mask)
+            seen = shown.observe([batch], 7)[0]
+            response = shown.response(seen)
+            if response is None or not np.isfinite(response).all():
+                continue
+            shares = realised_shares(shown, batch, seen, response)
+            for name, value in seen.metrics.items():
+                if not told_share(name):
+                    continue
+                gaps = [abs(value - share) for share in shares]
+                if min(gaps) > max(1e-5, 0.01 / n):
+                    wrong.setdefault(name, []).append((value, shares[0], batch))
+    for name, told in wrong.items():
+        value, share, batch = told[0]
+        evidence = {
+            "metric": name,
+            "reported": [v for v, _, _ in told],
+            "realised": [s for _, s, _ in told],
+            "replay": replay_json([batch], 0),
+        }
+        return finding("rate.reported", f"{name} is {value:.4g}, realised {share:.4g}", evidence)
+    return None
+
+
+def told_share(name: str) -> bool:
+    """Whether a metric of this name tells the share of kept decisions."""
+    return bool(KEPT.search(name) and SHARE.search(name) and not ASKED.search(name))
+
+
+def realised_shares(
+    shown: Shown, batch: Batch, seen: Observation, response: FloatArray
+) -> list[float]:
+    """Return the shares that a rate may mean: kept, or mean weight, of the valid decisions.
+
+    A sequence that is kept has all its tokens kept, so the share of sequences counts too.
+    """
+    valid = batch.valid
+    gate = response if seen.weights is None else seen.weights
+    kept = (gate != 0) & valid
+    shares = [float(kept[valid].mean())]
+    if seen.weights is not None:
+        shares.append(float(seen.weights[valid].mean()))
+    if len(batch.shape) > 1:
+        shares.append(float(kept.any(axis=1)[valid.any(axis=1)].mean()))
+    if shown.member is not None and seen.weights is None:
+        from kondo_ref.audit.known_family import weights
+
+        with np.errstate(all="ignore"):
+            expected = weights(shown.member, batch, kept.astype(np.float64))
+        shares.append(float(expected[valid].mean()))
+    if shown.member is None or shown.member.draw == "bernoulli":
+        # Where a drawn gate is told by its expectation, that is a rate too.
+        expected_rate = mean_probability(shown, batch)
+        shares += [] if expected_rate is None else [expected_rate]
+    return [*shares, *(1.0 - share for share in shares)]
+
+
+def mean_probability(shown: Shown, batch: Batch) -> float | None:
+    """Return the mean keep probability of the member."""
+    from kondo_ref.audit.known_family import prepare
+
+    if shown.member is None:
+        return None
+    return float(prepare(shown.member, batch).probability[batch.valid].mean())
