@@ -5,21 +5,24 @@ probes, or several mistakes at once, or outside the known family.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import Draws, Evidence
-from kondo_ref.audit.identify_search import Match, Trial, search
+from kondo_ref.audit.identify_dependence import dependence
+from kondo_ref.audit.identify_search import STAGES, Match, Trial, search, stage_of
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
+from kondo_ref.audit.known_parts import Part
 from kondo_ref.audit.probes import (
     Probe,
     as_rows,
     count_probes,
     flat_probes,
+    memory_probes,
     sequence_probes,
     tie_probes,
 )
@@ -38,11 +41,11 @@ class Identity:
     path : tuple of Variant
         Known mistakes between the claim (or `origin`) and the member.
     origin : Member or None
-        Where the path begins.
+        The claimed member.
     exact : bool
         Reproduced to rounding; else as near as a spread with an unknown epsilon.
     worst : float
-        Largest relative distance over the probes, of the member or of the claim.
+        Largest relative distance over the probes that are explained, or of the claim.
     random : bool
         Whether the target draws.
     trial : Trial
@@ -51,8 +54,8 @@ class Identity:
         Probes on which the claim is not what was seen.
     also : tuple of Variant
         Other single mistakes that explain as much.
-    unusable : str
-        Why the target cannot be audited, or empty.
+    unexplained : dict of str to tuple of Probe
+        Stage -> the probes that the member does not explain.
     """
 
     member: Member | None
@@ -64,7 +67,7 @@ class Identity:
     trial: Trial
     failing: tuple[Probe, ...] = ()
     also: tuple[Variant, ...] = ()
-    unusable: str = ""
+    unexplained: dict[str, tuple[Probe, ...]] = field(default_factory=dict)
 
 
 def claimed_rate(claim: Claim | None) -> float:
@@ -121,6 +124,8 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
         flat = [as_rows(p) for p in flat]
     if sequences:
         probes += sequence_probes(seed, masks=masks)
+    if not row_only or not sequences:
+        probes += memory_probes(seed)
     answered = [p for p in probes if evidence.response(p) is not None]
     random = is_random(evidence, (flat[0], flat[10]))
     draws: list[Draws] = []
@@ -133,7 +138,7 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
             if drawn is not None:
                 draws.append(drawn)
     set_precision(evidence, flat)
-    return Trial(evidence, answered, tuple(draws)), ""
+    return Trial(evidence, answered, tuple(draws), bool(dependence(draws)), random), ""
 
 
 def set_precision(evidence: Evidence, probes: Sequence[Probe]) -> None:
@@ -164,75 +169,160 @@ def set_precision(evidence: Evidence, probes: Sequence[Probe]) -> None:
 def identify(trial: Trial, claim: Claim | None) -> Identity:
     """Find what a target is, near its claim first.
 
+    The core of the estimator is found on ordinary batches; then, one stage after the other, what
+    it does with counts, ties, masks, sequences and earlier batches, each with the rest held.
+
     Parameters
     ----------
     trial : Trial
         From `gather`.
     claim : Claim or None
     """
-    random = bool(trial.draws)
-    origin = None if claim is None else of_claim(claim)
-    failing: tuple[Probe, ...] = ()
-    tried: list[Member] = []
-    if origin is not None:
-        start = trial.match(origin, (), near=np.inf)
+    origins = [] if claim is None else origins_of(trial, claim)
+    origin = origins[0] if origins else None
+    for candidate in origins:
+        start = trial.match(candidate, (), near=np.inf)
         if start.exact:
-            return Identity(origin, (), origin, True, start.worst, random, trial)
-        failing = failures(trial, origin)
-        match = search(trial, origin, depth=1)
-        tried.append(origin)
-        if match is not None:
-            return _identity(trial, match, origin, failing)
-    estimated = [m for m in bases(trial) if m not in tried]
+            return Identity(candidate, (), candidate, True, start.worst, trial.random, trial)
+    core = trial.only("core")
+    found = _core(core, origins)
+    if not found:
+        worst = trial.misfits(origin if origin is not None else Member())[0]
+        failing = () if origin is None else failures(trial, origin)
+        return Identity(None, (), origin, False, worst, trial.random, trial, failing)
+    staged = [_stages(trial, match, start) for match, start in found[:8]]
+    best = min(staged, key=lambda s: (len(s[2]), len(s[1])))
+    member, path, unexplained, start = best
+    base = next((o for o in origins if o.baseline == member.baseline), origin) or start
+    if start != base:
+        path = difference(base, member)
+    failing = failures(trial, base)
+    also = _also(trial, base, path) if not unexplained else ()
+    worst, exact = trial.misfits(member)
+    return Identity(
+        member, path, base, exact, worst, trial.random, trial, failing, also, unexplained
+    )
+
+
+def origins_of(trial: Trial, claim: Claim) -> list[Member]:
+    """Return the members that a claim allows: one for each baseline where the target takes it."""
+    member = of_claim(claim)
+    if trial.evidence.subject.surface != "rewards":
+        return [member]
+    wanted = getattr(claim, "baseline", "")
+    grouped = "groups" in trial.evidence.subject.has
+    return [
+        replace(member, baseline=part)
+        for name, part in BASELINES
+        if (name == wanted or not wanted) and (grouped or not name.startswith("group"))
+    ]
+
+
+BASELINES: tuple[tuple[str, Part], ...] = (
+    ("group", ("group",)),
+    ("batch", ("batch",)),
+    ("leave-one-out", ("leave-one-out",)),
+    ("leave-one-out", ("group-leave-one-out",)),
+    ("expected", ("expected",)),
+    ("zero", ("zero",)),
+    *(
+        ("group-std", ("group-std", ddof, eps))
+        for eps in (0.0, 1e-8, 1e-6, 1e-5, 1e-4)
+        for ddof in (0.0, 1.0)
+    ),
+)
+
+
+def _core(core: Trial, origins: Sequence[Member]) -> list[tuple[Match, Member]]:
+    """Return matches of the core with the member they were reached from, the simplest first."""
+    for start in origins:
+        if core.match(start, ()).exact:
+            singles = search_all(core, start)
+            return [(core.match(start, ()), start), *((m, start) for m in singles)]
+    for start in origins[:8]:
+        found = search(core, start)
+        if found:
+            return [(m, start) for m in found]
+    estimated = bases(core)
     for depth in (1, 2):
-        for base in estimated[: 6 if depth == 1 else 2]:
-            match = search(trial, base, depth=depth)
-            if match is not None:
-                return _identity(trial, match, origin or base, failing, base)
-        if origin is not None and depth == 1:
-            match = search(trial, origin, depth=2)
-            if match is not None:
-                return _identity(trial, match, origin, failing)
-    worst = trial.misfits(origin if origin is not None else Member())[0]
-    return Identity(None, (), origin, False, worst, random, trial, failing)
+        for start in estimated[: 6 if depth == 1 else 2]:
+            found = search(core, start, depth=depth)
+            if found:
+                return [(m, start) for m in found]
+        for start in origins[:1]:
+            found = search(core, start, depth=2) if depth == 1 else []
+            if found:
+                return [(m, start) for m in found]
+    return []
+
+
+def search_all(core: Trial, start: Member) -> list[Match]:
+    """Return every single mistake that the core does not see."""
+    table = [core.match(v.apply(start), (v,)) for v in variants(start) if v.primary]
+    return [m for m in table if m.exact]
+
+
+STAGE_FIELDS = {
+    "count": {"count", "rate", "price", "draw", "scope", "normalizer", "compare", "temperature"},
+    "ties": {"ties", "compare", "draw", "price", "temperature", "normalizer", "count"},
+    "masked": {"price_masked", "count_masked", "mask_ignored", "normalizer", "unit", "aggregation"},
+    "sequences": {"unit", "aggregation", "scope", "normalizer"},
+    "memory": {"price"},
+}
+
+
+def _stages(
+    trial: Trial, match: Match, start: Member
+) -> tuple[Member, tuple[Variant, ...], dict[str, tuple[Probe, ...]], Member]:
+    """Explain the stages after the core, each with the rest held."""
+    member, path = match.member, match.path
+    unexplained: dict[str, tuple[Probe, ...]] = {}
+    held = trial.only("core")
+    for stage in STAGES[1:]:
+        part = trial.only(stage)
+        if not part:
+            continue
+        if part.match(member, ()).exact:
+            continue
+        able = STAGE_FIELDS[stage]
+
+        def among(base: Member, able: set[str] = able) -> list[Variant]:
+            return [v for v in variants(base) if v.changes.keys() <= able]
+
+        done = [stage_of(p) for p in trial.probes]
+        before = [s for s in STAGES[1 : STAGES.index(stage)] if s in done and s not in unexplained]
+        choice = [
+            m
+            for m in search(part, member, depth=2, among=among)
+            if held.match(m.member, ()).exact
+            and all(trial.only(s).match(m.member, ()).exact for s in before)
+        ]
+        if choice:
+            member, path = choice[0].member, (*path, *choice[0].path)
+        else:
+            unexplained[stage] = failures(part, member)
+    return member, path, unexplained, start
 
 
 def failures(trial: Trial, member: Member) -> tuple[Probe, ...]:
     """Return the probes on which a member is not what was seen."""
     found = []
     for probe in trial.probes:
-        alone = Trial(trial.evidence, [probe], trial.draws)
-        if not alone.misfits(member)[1]:
+        if not trial.probe_fits(member, probe):
             found.append(probe)
+    for drawn in trial.draws:
+        alone = Trial(trial.evidence, (), (drawn,), trial.dependent, trial.random)
+        if not alone.consistent(member)[0]:
+            found.append(drawn.probe)
     return tuple(found)
 
 
-def _identity(
-    trial: Trial,
-    match: Match,
-    origin: Member,
-    failing: tuple[Probe, ...],
-    base: Member | None = None,
-) -> Identity:
-    path = match.path
-    also: tuple[Variant, ...] = ()
-    if base is not None and base != origin:
-        path = difference(origin, match.member)
-    elif len(path) == 1:
-        others = [
-            v
-            for v in variants(origin)
-            if v.id != path[0].id and v.primary and trial.match(v.apply(origin), (v,)).exact
-        ]
-        also = tuple(others)
-    return Identity(
-        match.member,
-        path,
-        origin,
-        match.exact,
-        match.worst,
-        bool(trial.draws),
-        trial,
-        failing,
-        also,
+def _also(trial: Trial, origin: Member, path: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Return other single mistakes that explain as much as a single one does."""
+    if len(path) != 1:
+        return ()
+    return tuple(
+        v
+        for v in variants(origin)
+        if v.id != path[0].id and v.primary and trial.match(v.apply(origin), (v,)).exact
     )

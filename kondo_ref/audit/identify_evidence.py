@@ -66,7 +66,7 @@ class Evidence:
     calls: int = 0
     _seen: dict[tuple[str, int], list[Observation]] = field(default_factory=dict)
     _draws: dict[str, Draws] = field(default_factory=dict)
-    _handed: dict[str, Batch] = field(default_factory=dict)
+    _handed: dict[str, tuple[Batch, ...]] = field(default_factory=dict)
 
     @property
     def gradient(self) -> bool:
@@ -121,13 +121,17 @@ class Evidence:
 
     def predict(self, member: Member, probe: Probe, gate: FloatArray | None = None) -> FloatArray:
         """Return what the member does with the last batch, as the subject's surface shows it."""
-        batch = self._handed.get(probe.name)
-        if batch is None:  # keeps its surprisal for the next member
-            batch = handed(replace(probe.batch, dtype=self.dtype))
-            self._handed[probe.name] = batch
+        batches = self._handed.get(probe.name)
+        if batches is None:  # they keep their surprisals for the next member
+            batches = tuple(handed(replace(b, dtype=self.dtype)) for b in probe.batches)
+            self._handed[probe.name] = batches
+        past = None
+        if member.price[0] == "rolling" and len(batches) > 1:
+            known = [known_family.unit_signal(member, b) for b in batches[:-1]]
+            past = np.concatenate(known)
         if self.gradient:
-            return known_family.coefficients(member, batch, gate)
-        return known_family.weights(member, batch, gate)
+            return known_family.coefficients(member, batches[-1], gate, past)
+        return known_family.weights(member, batches[-1], gate, past)
 
     def limit(self, member: Member, probe: Probe) -> float:
         """Return the relative distance that rounding alone explains, by Frobenius norm."""

@@ -4,7 +4,7 @@ Singles first, then pairs and threes by a beam: what a target is comes out as th
 that explains every probe to the rounding of its dtype, or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +64,30 @@ class Trial:
         In the order in which they are tried; the first should tell most.
     draws : sequence of Draws
         Empty for a deterministic target.
+    dependent : bool
+        Decisions are not drawn independently, so intervals say nothing.
+    random : bool
     """
 
     evidence: Evidence
     probes: Sequence[Probe]
     draws: Sequence[Draws] = ()
+    dependent: bool = False
+    random: bool = False
+
+    def only(self, stage: str) -> "Trial":
+        """Return the trial with the probes and draws of one stage."""
+        return Trial(
+            self.evidence,
+            [p for p in self.probes if stage_of(p) == stage],
+            [d for d in self.draws if stage_of(d.probe) == stage],
+            self.dependent,
+            self.random,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to explain."""
+        return bool(self.probes or self.draws)
 
     def misfits(self, member: Member, *, stop: float | None = None) -> tuple[float, bool]:
         """Return the worst distance, and whether all are within rounding.
@@ -83,21 +102,29 @@ class Trial:
         for probe in self.probes:
             gap = self._gap(member, probe)
             worst = max(worst, gap)
-            tight = gap <= max(NEGLIGIBLE, LIMIT * EPS[self.evidence.precision])
-            if not tight and (gap > 1e-3 or gap > self.evidence.limit(member, probe)):
+            if not self._within(member, probe, gap):
                 exact = False
                 if stop is not None and gap > stop:
                     break
         return worst, exact
+
+    def probe_fits(self, member: Member, probe: Probe) -> bool:
+        """Whether a member explains one probe to rounding."""
+        return self._within(member, probe, self._gap(member, probe))
+
+    def _within(self, member: Member, probe: Probe, gap: float) -> bool:
+        if gap <= max(NEGLIGIBLE, LIMIT * EPS[self.evidence.precision]):
+            return True
+        return gap <= 1e-3 and gap <= self.evidence.limit(member, probe)
 
     def _gap(self, member: Member, probe: Probe) -> float:
         seen = self.evidence.response(probe)
         if seen is None:
             return np.inf
         gate = None
-        if bool(self.draws) != (member.draw in RANDOM):
+        if self.random != (member.draw in RANDOM):
             return np.inf
-        if self.draws:
+        if self.random:
             gate = realised(seen, probe)
         elif member.ties[0] in ("random", "any"):
             gate = realised(seen, probe)
@@ -112,6 +139,8 @@ class Trial:
     def consistent(self, member: Member, *, stop: bool = True) -> tuple[bool, float]:
         """Whether keep probabilities are within their intervals, and the log-likelihood."""
         total, held = 0.0, True
+        if self.dependent:
+            return True, 0.0
         count = max(1, len(self.draws)) * 12
         for drawn in self.draws:
             found = cells(member, drawn)
@@ -125,6 +154,8 @@ class Trial:
         """Return how a member does, giving up early where it is far off."""
         worst, exact = self.misfits(member, stop=near)
         likelihood = 0.0
+        if self.random != (member.draw in RANDOM):
+            return Match(member, path, np.inf, False)
         if self.draws and worst <= near:
             held, likelihood = self.consistent(member)
             exact = exact and held
@@ -132,6 +163,15 @@ class Trial:
 
 
 RANDOM = ("bernoulli", "random-k")
+STAGES = ("core", "count", "ties", "masked", "sequences", "memory")
+
+
+def stage_of(probe: Probe) -> str:
+    """Return the stage at which a probe is explained: what it tells beside the estimator."""
+    for stage in ("memory", "sequences", "masked", "ties", "count"):
+        if stage in probe.tags:
+            return stage
+    return "core"
 
 
 def realised(seen: FloatArray, probe: Probe) -> FloatArray:
@@ -159,8 +199,14 @@ def _same_but_ties(member: Member, probe: Probe, gate: FloatArray) -> bool:
     )
 
 
-def search(trial: Trial, base: Member, *, depth: int = 3) -> Match | None:
-    """Return the simplest match that is reached from `base`, None where nothing explains it.
+def search(
+    trial: Trial,
+    base: Member,
+    *,
+    depth: int = 1,
+    among: Callable[[Member], Sequence[Variant]] = variants,
+) -> list[Match]:
+    """Return the simplest matches that are reached from `base`, the likeliest first.
 
     Parameters
     ----------
@@ -168,35 +214,37 @@ def search(trial: Trial, base: Member, *, depth: int = 3) -> Match | None:
     base : Member
     depth : int
         How many mistakes at once.
+    among : callable
+        The mistakes that are tried, beside a member.
     """
     start = trial.match(base, ())
     if start.exact:
-        return start
+        return [start]
     level = [start]
     for step in range(depth):
         table = [
             trial.match(v.apply(m.member), (*m.path, v))
             for m in level
-            for v in variants(m.member)
-            if (step == 0 or v.primary or (step == 1 and len(level) == 1))
+            for v in among(m.member)
+            if (step == 0 or v.primary)
             and all(not (v.changes.keys() & w.changes.keys()) for w in m.path)
         ]
         found = _best(trial, table)
-        if found is not None:
+        if found:
             return found
         if step + 1 < depth:
             level = _beam(trial, table)
-    return None
+    return []
 
 
-def _best(trial: Trial, table: Sequence[Match]) -> Match | None:
-    """Return the exact match of most likelihood, or the near one of least distance."""
+def _best(trial: Trial, table: Sequence[Match]) -> list[Match]:
+    """Return the exact matches by likelihood, or the one near match of least distance."""
     exact = [m for m in table if m.exact]
     if exact:
-        return max(exact, key=lambda m: (m.likelihood, -m.worst))
-    near = [m for m in table if m.worst <= NEAR and (not trial.draws or m.likelihood)]
+        return sorted(exact, key=lambda m: -m.likelihood)
+    near = [m for m in table if m.worst <= NEAR]
     near = [m for m in near if not trial.draws or trial.consistent(m.member)[0]]
-    return min(near, key=lambda m: m.worst) if near else None
+    return sorted(near, key=lambda m: m.worst)[:1]
 
 
 def _beam(trial: Trial, table: Sequence[Match]) -> list[Match]:
@@ -218,8 +266,8 @@ def _score(trial: Trial, member: Member) -> float:
         seen = trial.evidence.response(probe)
         if seen is None:
             continue
-        gate = realised(seen, probe) if trial.draws else None
-        if bool(trial.draws) != (member.draw in RANDOM):
+        gate = realised(seen, probe) if trial.random else None
+        if trial.random != (member.draw in RANDOM):
             return np.inf
         total += _angle(seen, trial.evidence.predict(member, probe, gate))
     if trial.draws:

@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.known_memory import stream
 from kondo_ref.audit.known_parts import (
     RAW,
     Part,
+    baseline_of,
     chosen,
     count_of,
     number,
     parts_of,
     price_of,
+    scaled_by,
     squash,
     surprisal_part,
     transform,
@@ -73,6 +76,10 @@ class Member:
     normalizer : tuple
     leak : str
         "", gate, price, straight-through, surprisal-factor.
+    leak_share, leak_temperature : float
+        Share of the leak, and the temperature of the soft gate behind a straight-through one.
+    baseline : tuple
+        Of rewards, where the target takes it itself.
     mask_ignored : bool
     """
 
@@ -104,6 +111,9 @@ class Member:
     factor: str = "one"
     normalizer: Part = ("decisions",)
     leak: str = ""
+    leak_share: float = 1.0
+    leak_temperature: float = 1.0
+    baseline: Part = ("none",)
     mask_ignored: bool = False
 
     @property
@@ -167,7 +177,12 @@ class Prepared:
     valid: BoolArray
 
 
-def prepare(member: Member, batch: Batch, level: FloatArray | None = None) -> Prepared:
+def prepare(
+    member: Member,
+    batch: Batch,
+    level: FloatArray | None = None,
+    past: FloatArray | None = None,
+) -> Prepared:
     """Return keep probabilities, from the batch or with another surprisal in its place.
 
     Parameters
@@ -176,6 +191,8 @@ def prepare(member: Member, batch: Batch, level: FloatArray | None = None) -> Pr
     batch : Batch
     level : decisions float, optional
         The surprisal, where it is not the batch's: for differences through an attached gate.
+    past : (h,) float, optional
+        Valid signals of the batches before, for a price with a history.
     """
     valid = np.ones(batch.shape, dtype=np.bool_) if member.mask_ignored else batch.valid
     counted = np.ones(batch.shape, dtype=np.bool_) if member.price_masked else valid
@@ -191,7 +208,10 @@ def prepare(member: Member, batch: Batch, level: FloatArray | None = None) -> Pr
     if sequence or member.unit == "batch":
         units, unit_valid, unit_counted = _aggregate(member, batch, gain, level, signal, counted)
     units = transform(member.signal_transform, units, unit_counted)
-    x, w = _price_and_squash(member, units, unit_counted)
+    if member.price[0] == "rolling" and member.draw not in ("top-k", "all"):
+        x, w = streamed(member, units, unit_counted, past)
+    else:
+        x, w = _price_and_squash(member, units, unit_counted)
     w = np.where(unit_valid, w, 0.0)
     shape = batch.shape
     if sequence:
@@ -201,6 +221,30 @@ def prepare(member: Member, batch: Batch, level: FloatArray | None = None) -> Pr
     elif member.unit == "batch":
         w, x, units = (np.full(shape, a.reshape(-1)[0]) for a in (w, x, units))
     return Prepared(np.where(valid, w, 0.0), x, units, level, valid)
+
+
+def unit_signal(member: Member, batch: Batch) -> FloatArray:
+    """Return the signals of the valid units of a batch, (n,), in order."""
+    plain = replace(member, price=("none",), draw="soft")
+    prepared = prepare(plain, batch)
+    if member.unit == "sequence" and len(batch.shape) == 2:
+        rows = batch.valid.any(axis=1)
+        return prepared.gate_signal[rows, 0]
+    return prepared.gate_signal[prepared.valid]
+
+
+def streamed(
+    member: Member, signal: FloatArray, counted: BoolArray, past: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return argument and w of units that are decided one after the other."""
+    flat = signal.ravel()
+    which = np.flatnonzero(counted.ravel())
+    hard = member.draw == "hard"
+    x, w = np.zeros(flat.size), np.zeros(flat.size)
+    at = 1.0 if hard else member.temperature
+    kept, distance = stream(member.price, flat[which], past, at, hard, member.compare)
+    x[which], w[which] = distance, kept if hard else squash(member.squash, distance)
+    return x.reshape(signal.shape), w.reshape(signal.shape)
 
 
 def _signal(member: Member, gain: FloatArray, level: FloatArray) -> FloatArray:
@@ -424,7 +468,12 @@ def divisor(
     return z if z > 0 else 1.0
 
 
-def coefficients(member: Member, batch: Batch, gate: FloatArray | None = None) -> FloatArray:
+def coefficients(
+    member: Member,
+    batch: Batch,
+    gate: FloatArray | None = None,
+    past: FloatArray | None = None,
+) -> FloatArray:
     """Return c of every decision.
 
     Parameters
@@ -433,10 +482,16 @@ def coefficients(member: Member, batch: Batch, gate: FloatArray | None = None) -
     batch : Batch
     gate : decisions float, optional
         The realised gate, for a member that draws; w else.
+    past : (h,) float, optional
+        As of `prepare`.
     """
+    if member.baseline[0] != "none":
+        gain = batch.advantages - baseline_of(member.baseline, batch)
+        batch = replace(batch, advantages=scaled_by(member.baseline, gain, batch))
+        member = replace(member, baseline=("none",))
     if member.leak:
         return _attached(member, batch, gate)
-    prepared = prepare(member, batch)
+    prepared = prepare(member, batch, past=past)
     g = prepared.probability if gate is None else gate
     weight = weight_of(member, prepared, batch, g)
     gain = transform(member.advantage, batch.advantages, prepared.valid)
@@ -445,9 +500,14 @@ def coefficients(member: Member, batch: Batch, gate: FloatArray | None = None) -
     return np.where(prepared.valid, c, 0.0)
 
 
-def weights(member: Member, batch: Batch, gate: FloatArray | None = None) -> FloatArray:
+def weights(
+    member: Member,
+    batch: Batch,
+    gate: FloatArray | None = None,
+    past: FloatArray | None = None,
+) -> FloatArray:
     """Return the weight of every decision, as surfaces without a gradient show it."""
-    prepared = prepare(member, batch)
+    prepared = prepare(member, batch, past=past)
     g = prepared.probability if gate is None else gate
     return weight_of(member, prepared, batch, g)
 
@@ -464,7 +524,12 @@ def _attached(member: Member, batch: Batch, gate: FloatArray | None) -> FloatArr
     if member.leak == "surprisal-factor":  # loss built from U * l * l or the like
         return 2.0 * coefficients(plain, batch, gate)
 
-    soft = replace(plain, draw="soft") if member.draw in ("hard", "top-k", "bernoulli") else plain
+    soft = plain
+    if member.draw in ("hard", "top-k", "bernoulli"):
+        at = member.temperature or member.leak_temperature
+        soft = replace(plain, draw="soft", temperature=at)
+        if member.draw == "top-k":
+            soft = replace(soft, price=("fixed", 0.0))
     price = _frozen_price(soft, batch) if member.leak in ("gate", "straight-through") else None
 
     def loss(l_now: FloatArray) -> float:
@@ -483,7 +548,8 @@ def _attached(member: Member, batch: Batch, gate: FloatArray | None) -> FloatArr
     if member.leak == "straight-through":
         soft_c = coefficients(replace(soft, leak=""), batch)
         return coefficients(plain, batch, gate) + through - soft_c
-    return through
+    right = coefficients(plain, batch, gate)
+    return right + member.leak_share * (through - right)
 
 
 def _frozen_price(member: Member, batch: Batch) -> Part | None:

@@ -300,3 +300,68 @@ def parts_of(scope: Part, shape: tuple[int, ...], valid: BoolArray) -> IntArray:
         return np.asarray(flat % int(number(scope, 1, 2.0)), dtype=np.int64)
     del valid
     return np.zeros(shape, dtype=np.int64)
+
+
+def baseline_of(part: Part, batch: Batch) -> FloatArray:
+    """Return what is taken from the rewards of a batch, as the rewards.
+
+    Parameters
+    ----------
+    part : tuple
+        zero, batch, leave-one-out, group, group-leave-one-out, expected, or ones of no paper;
+        with a spread that divides the rest: batch-std, group-std.
+    batch : Batch
+        Its advantages are rewards.
+    """
+    name, rewards = str(part[0]), batch.advantages
+    valid = batch.valid
+    known = rewards[valid]
+    if name in ("zero", "zero-std"):
+        return np.zeros_like(rewards)
+    if name == "constant":
+        return np.full_like(rewards, number(part, 1, 0.5))
+    if name == "expected":
+        return np.asarray(np.exp(2.0 * batch.log_probabilities).sum(axis=-1))
+    if name == "probability":
+        return np.asarray(np.exp(-batch.surprisal))
+    if name in ("batch", "batch-std"):
+        return np.full_like(rewards, known.mean())
+    if name == "leave-one-out":
+        return (known.sum() - rewards) / max(1, known.size - 1)
+    if name == "median":
+        return np.full_like(rewards, np.median(known))
+    if name in ("max", "min"):
+        return np.full_like(rewards, known.max() if name == "max" else known.min())
+    result = np.zeros_like(rewards)
+    groups = np.zeros(batch.shape) if batch.groups is None else batch.groups
+    for label in np.unique(groups):
+        inside = groups == label
+        r = rewards[inside]
+        if name in ("group", "group-std", "group-batch-std"):
+            result[inside] = r.mean()
+        elif name == "group-leave-one-out":
+            result[inside] = (r.sum() - r) / max(1, r.size - 1)
+        elif name == "group-median":
+            result[inside] = np.median(r)
+        elif name == "group-max":
+            result[inside] = r.max()
+    return result
+
+
+def scaled_by(part: Part, gain: FloatArray, batch: Batch) -> FloatArray:
+    """Return advantages over the spread that belongs to a baseline with one."""
+    name = str(part[0])
+    if not name.endswith("-std"):
+        return gain
+    ddof, eps = int(number(part, 1, 0.0)), number(part, 2, 0.0)
+    groups = np.zeros(batch.shape) if batch.groups is None else batch.groups
+    if not name.startswith("group") or name == "group-batch-std":
+        groups = np.zeros(batch.shape)
+    result = gain.copy()
+    for label in np.unique(groups):
+        inside = groups == label
+        r = batch.advantages[inside] if name != "group-batch-std" else batch.advantages
+        if r.size > ddof:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                result[inside] = gain[inside] / (r.std(ddof=ddof) + eps)
+    return result

@@ -177,7 +177,7 @@ def flat_probes(seed: int, *, masks: bool) -> list[Probe]:
         one("mid-size", generic(96, g)),
         one("surprising", _surprising(g)),
         one("large advantages", with_advantages(base, base.advantages * 40.0)),
-        one("pair", generic(2, g)),
+        Probe("pair", (generic(2, g),), ordinary | {"ties"}),
     ]
     if masks:
         hidden = np.zeros(33, dtype=np.bool_)
@@ -237,6 +237,24 @@ def telling_sizes(rate: float) -> list[int]:
         open_pairs -= told[best]
     big = next((n for n in sizes if n > 60 and rate * n >= 3), 96)
     return [*chosen, big]
+
+
+def memory_probes(seed: int) -> list[Probe]:
+    """Return batches after other batches: what a target remembers shows in the last."""
+    g = np.random.default_rng([seed, 19])
+    tags = frozenset({"ordinary", "memory"})
+    base = generic(24, g)
+    high = with_advantages(generic(24, g, shift=2.0), np.abs(base.advantages) * 6.0)
+    low = with_advantages(base, -np.abs(base.advantages) * 6.0)
+    other = generic(24, g)
+    return [
+        Probe("twice", (base, base), tags),
+        Probe("after a high one", (high, base), tags),
+        Probe("after a low one", (low, base), tags),
+        Probe("fourth", (other, high, other, base), tags),
+        Probe("after many", (*[other, base] * 10, base), tags),
+        Probe("after many low ones", (*[low] * 12, base), tags),
+    ]
 
 
 def tie_probes(seed: int) -> list[Probe]:

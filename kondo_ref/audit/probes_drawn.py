@@ -52,27 +52,27 @@ def drawn_probes(
         (_probe("drawn, scaled up", large), few),
         (_probe("drawn, scaled down", small), few),
         (_probe("drawn with low ones", lower), few),
-        (_probe("drawn, constant", one), few),
-        (_probe("drawn, one", take(cells, [int(np.argmax(cells.advantages))])), 24),
+        (_probe("drawn, constant", one, "ties"), few),
+        (_probe("drawn, one", take(cells, [int(np.argmax(cells.advantages))]), "ties"), 24),
     ]
     # So large that the temperature hardly matters: the price itself, between its neighbours.
     for n in sharp_sizes(rate):
         sharp = spaced(n, g, scale=3e4)
-        found.append((_probe(f"drawn, sharp, N={n}", sharp), 24))
+        found.append((_probe(f"drawn, sharp, N={n}", sharp, "count"), 24))
     if masks:
         mask = g.uniform(size=240) < 0.55
         loud = np.where(mask, copies.advantages, np.abs(copies.advantages) * 2.0 + 1.0)
         masked = replace(with_advantages(copies, loud), mask=mask)
-        found.append((_probe("drawn, masked", masked), few))
+        found.append((_probe("drawn, masked", masked, "masked"), few))
     if sequences:
         base = rows(generic(8 * 5, g, scale=0.9), (8, 5))
         batch = take(base, g.permutation(np.repeat(np.arange(8), 12)))
-        found.append((_probe("drawn rows", batch), few))
+        found.append((_probe("drawn rows", batch, "sequences"), few))
         if masks:
             lengths = g.integers(1, 6, 8)
             ragged = replace(base, mask=np.arange(5)[None, :] < lengths[:, None])
             batch = take(ragged, g.permutation(np.repeat(np.arange(8), 12)))
-            found.append((_probe("drawn rows, ragged", batch), few))
+            found.append((_probe("drawn rows, ragged", batch, "sequences"), few))
     return found
 
 
@@ -85,8 +85,8 @@ def sharp_sizes(rate: float) -> list[int]:
     return sorted(set(sizes))
 
 
-def _probe(name: str, batch: Batch) -> Probe:
-    return Probe(name, (batch,), DRAWN)
+def _probe(name: str, batch: Batch, *tags: str) -> Probe:
+    return Probe(name, (batch,), DRAWN | set(tags))
 
 
 def _cells(n: int, g: np.random.Generator) -> Batch:
