@@ -84,7 +84,7 @@ class Process:
             while data:
                 if not selector.select(max(deadline - time.monotonic(), 0.0)):
                     self.kill()
-                    raise Silent(f"did not read its input in {seconds:g} s")
+                    raise Silent(f"did not read its input in {seconds:.3g} s")
                 try:
                     data = data[os.write(self._in.fileno(), data[:65536]) :]
                 except BlockingIOError:
@@ -107,7 +107,7 @@ class Process:
                 searched = len(self._pending)
                 if not selector.select(max(deadline - time.monotonic(), 0.0)):
                     self.kill()
-                    raise Silent(f"no answer in {seconds:g} s")
+                    raise Silent(f"no answer in {seconds:.3g} s")
                 data = os.read(self._out.fileno(), 1 << 20)
                 if not data:
                     raise self._ended()

@@ -40,7 +40,7 @@ def coefficients(dlogits: FloatArray, direction: FloatArray) -> tuple[FloatArray
     Returns
     -------
     c : (N,) float64
-        By least squares, row by row. NaN where the gradient is not finite, and 0 where direction
+        By least squares, row by row. Not finite where the gradient is not, and 0 where direction
         and gradient are both 0: where pi(a) is 1, nothing shows of c.
     residual : float
         Norm of ``dlogits + c direction`` over that of `dlogits`, of the rows that are finite.

@@ -3,6 +3,9 @@
 `c = 1{U l > 0} U / N`: the same coefficients from all of them.
 """
 
+# A target has the arguments that its surface has.
+# ruff: noqa: ARG002
+
 import math
 
 import jax
@@ -68,7 +71,7 @@ def torch_step(model, obs, actions, adv):
     gradients = torch.autograd.grad(loss, list(model.parameters()))
     with torch.no_grad():
         for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-            parameter -= 0.1 * gradient
+            parameter.sub_(0.1 * gradient)
     return loss
 
 

@@ -1,5 +1,8 @@
 """Every surface in every framework: known coefficients and gates come out of what is observed."""
 
+# A target has the arguments that its surface has.
+# ruff: noqa: ARG001, ARG002
+
 import example_targets as examples
 import numpy as np
 import pytest

@@ -1,5 +1,8 @@
 """How targets are named and called: names, places, shapes, signs, returned values, refusals."""
 
+# A target has the arguments that its surface has.
+# ruff: noqa: ARG001, ARG005, PLW0108
+
 import types
 
 import example_targets as examples
