@@ -34,12 +34,16 @@ class Claim:
         decisions, kept or none.
     skips : bool
         Whether dropped decisions are claimed to cost no backward.
+    baseline : str
+        Of a target that takes rewards (surface rewards): zero, batch, leave-one-out, group,
+        group-std, expected; empty for any of them.
     """
 
     method: str
     gate: Gate
     normalizer: str = "decisions"
     skips: bool = False
+    baseline: str = ""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Target:
         kept = dict(self.claim)
         beside = {name: kept.pop(name) for name in ("normalizer", "skips") if name in kept}
         method = kept.pop("method")
-        return Claim(method, Gate.named(method, **kept), **beside)
+        return Claim(method, Gate.named(method, **kept), baseline=self.baseline, **beside)
 
 
 @dataclass(frozen=True)
