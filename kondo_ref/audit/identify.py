@@ -13,6 +13,7 @@ from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import Draws, Evidence
 from kondo_ref.audit.identify_dependence import dependence
+from kondo_ref.audit.identify_fitted import fitted
 from kondo_ref.audit.identify_search import STAGES, Match, Trial, search, stage_of
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
@@ -209,7 +210,7 @@ def origins_of(trial: Trial, claim: Claim) -> list[Member]:
     member = of_claim(claim)
     if trial.evidence.subject.surface != "rewards":
         return [member]
-    wanted = getattr(claim, "baseline", "")
+    wanted = claim.baseline
     grouped = "groups" in trial.evidence.subject.has
     return [
         replace(member, baseline=part)
@@ -241,6 +242,11 @@ def _core(core: Trial, origins: Sequence[Member]) -> list[tuple[Match, Member]]:
             return [(core.match(start, ()), start), *((m, start) for m in singles)]
     for start in origins[:8]:
         found = search(core, start)
+        if found:
+            return [(m, start) for m in found]
+    for start in origins[:1]:
+        numbers = fitted(core, start)
+        found = search(core, start, among=lambda m, n=numbers: n)  # type: ignore[misc]
         if found:
             return [(m, start) for m in found]
     estimated = bases(core)

@@ -44,6 +44,11 @@ _FALLBACK = {
     "factor": "weights.other",
     "normalizer": "normalizer.other",
     "leak": "detach.other",
+    "leak_share": "detach.partial",
+    "leak_temperature": "detach.other",
+    "baseline": "advantage.baseline",
+    "gate_baseline": "advantage.baseline",
+    "extra": "placement.extra-term",
     "mask_ignored": "robustness.mask-ignored",
 }
 

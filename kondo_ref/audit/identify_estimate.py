@@ -215,7 +215,9 @@ def drawn_bases(evidence: Evidence, draws: Sequence[Draws]) -> list[Member]:
         if fit is not None:
             best.append((fit[0], replace(member, temperature=fit[1], price=("fixed", fit[2]))))
     top = max((pair[0] for pair in best), default=0.0)
-    best = [pair for pair in best if pair[0] > top - 10.0]  # in the order of the list: delight first
+    best = [
+        pair for pair in best if pair[0] > top - 10.0
+    ]  # in the order of the list: delight first
     found: list[Member] = []
     for _, member in best[:2]:
         at = nice(member.temperature)

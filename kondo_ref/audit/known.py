@@ -44,9 +44,36 @@ def variants(base: Member) -> list[Variant]:
     """Return every known mistake that differs from `base`."""
     seen: list[Variant] = []
     for variant in _all(base):
-        if variant.apply(base) != base:
+        if variant.apply(base) != base and _has_a_meaning(variant, base):
             seen.append(variant)
     return seen
+
+
+def _has_a_meaning(variant: Variant, base: Member) -> bool:
+    """Whether a mistake can show at all beside this member."""
+    if base.draw == "all" and "draw" not in variant.changes:
+        return not variant.changes.keys() <= _GATE_FIELDS
+    return True
+
+
+_GATE_FIELDS = frozenset(
+    {
+        "signal",
+        "alpha",
+        "signal_transform",
+        "surprisal",
+        "gate_advantage",
+        "heat",
+        "squash",
+        "price",
+        "scope",
+        "temperature",
+        "power",
+        "unit",
+        "aggregation",
+        "leak",
+    }
+)
 
 
 def _all(base: Member) -> Iterator[Variant]:
@@ -61,6 +88,7 @@ def _all(base: Member) -> Iterator[Variant]:
     yield from _advantages()
     yield from _units()
     yield from _detach(base)
+    yield from _baselines(base)
     yield Variant("robustness.mask-ignored", "an ignored mask", {"mask_ignored": True})
     yield from _weights(base)
 
@@ -656,6 +684,50 @@ def _units() -> Iterator[Variant]:
             how in ("mean", "sum", "max", "product-of-means"),
         )
     yield Variant("units.batch", "one gate for the batch", {"unit": "batch"})
+
+
+def _baselines(base: Member) -> Iterator[Variant]:
+    """Yield baselines that a target of rewards may take, where it takes one at all."""
+    if base.baseline == ("none",):
+        return
+    for name in (
+        "zero",
+        "batch",
+        "leave-one-out",
+        "group",
+        "group-leave-one-out",
+        "expected",
+        "probability",
+        "median",
+        "max",
+        "min",
+        "group-median",
+        "group-max",
+    ):
+        changes: dict[str, Any] = {"baseline": (name,)}
+        yield Variant("advantage.baseline", f"the baseline {name}", changes)
+        gate = {"gate_baseline": (name,)}
+        yield Variant("advantage.baseline", f"the baseline {name} in the gate alone", gate)
+        yield Variant(
+            "advantage.baseline",
+            f"{name} in the coefficient alone",
+            {"gate_baseline": base.baseline, "baseline": (name,)},
+        )
+    yield Variant(
+        "advantage.baseline",
+        "a baseline of the gated rewards",
+        {"baseline": ("gated", *base.baseline)},
+    )
+    for name in ("batch-std", "group-std", "group-batch-std", "zero-std"):
+        for ddof, eps, inside in SPREADS:
+            if not inside:
+                changes = {"baseline": (name, ddof, eps)}
+                yield Variant(
+                    "advantage.standardised",
+                    f"the baseline {name}",
+                    changes,
+                    (ddof, eps) == (0.0, 0.0),
+                )
 
 
 def _detach(base: Member) -> Iterator[Variant]:

@@ -18,6 +18,7 @@ from kondo_ref.audit.known_parts import (
     baseline_of,
     chosen,
     count_of,
+    extra_part,
     number,
     parts_of,
     price_of,
@@ -78,8 +79,10 @@ class Member:
         "", gate, price, straight-through, surprisal-factor.
     leak_share, leak_temperature : float
         Share of the leak, and the temperature of the soft gate behind a straight-through one.
-    baseline : tuple
-        Of rewards, where the target takes it itself.
+    baseline, gate_baseline : tuple
+        Of rewards, where the target takes it itself; of the gate, where that has another one.
+    extra : tuple
+        Another term of the loss: (kind, factor, mean or sum).
     mask_ignored : bool
     """
 
@@ -114,6 +117,8 @@ class Member:
     leak_share: float = 1.0
     leak_temperature: float = 1.0
     baseline: Part = ("none",)
+    gate_baseline: Part = ("none",)
+    extra: Part = ("none",)
     mask_ignored: bool = False
 
     @property
@@ -486,9 +491,10 @@ def coefficients(
         As of `prepare`.
     """
     if member.baseline[0] != "none":
-        gain = batch.advantages - baseline_of(member.baseline, batch)
-        batch = replace(batch, advantages=scaled_by(member.baseline, gain, batch))
-        member = replace(member, baseline=("none",))
+        return _of_rewards(member, batch, gate)
+    if member.extra[0] != "none":
+        plain = replace(member, extra=("none",))
+        return coefficients(plain, batch, gate, past) + extra_part(member.extra, batch)
     if member.leak:
         return _attached(member, batch, gate)
     prepared = prepare(member, batch, past=past)
@@ -498,6 +504,27 @@ def coefficients(
     with np.errstate(invalid="ignore", over="ignore"):
         c = weight * gain / divisor(member, prepared, batch, g)
     return np.where(prepared.valid, c, 0.0)
+
+
+def _of_rewards(member: Member, batch: Batch, gate: FloatArray | None) -> FloatArray:
+    """Return c of a target that takes rewards, and its baseline from them itself."""
+    plain = replace(member, baseline=("none",), gate_baseline=("none",))
+    if member.baseline[0] == "gated":  # the gate multiplies the rewards, and then comes the rest
+        part = member.baseline[1:]
+        raw = replace(plain, normalizer=("none",))
+        gated = coefficients(raw, batch, gate)
+        moved = replace(batch, advantages=gated)
+        gain = gated - baseline_of(part, moved)
+        pg = replace(plain, draw="all")
+        return coefficients(pg, replace(batch, advantages=gain))
+    gain = scaled_by(member.baseline, batch.advantages - baseline_of(member.baseline, batch), batch)
+    rated = replace(batch, advantages=gain)
+    if member.gate_baseline == ("none",) or gate is not None:
+        return coefficients(plain, rated, gate)
+    other = member.gate_baseline
+    in_gate = scaled_by(other, batch.advantages - baseline_of(other, batch), batch)
+    g = prepare(plain, replace(batch, advantages=in_gate)).probability
+    return coefficients(replace(plain, leak=""), rated, g)
 
 
 def weights(

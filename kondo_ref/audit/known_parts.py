@@ -90,6 +90,7 @@ def _elementwise(part: Part, x: FloatArray) -> FloatArray | None:
         "signed-root": lambda: np.sign(x) * np.sqrt(np.abs(x)),
         "cube": lambda: x * x * x,
         "tanh": lambda: np.tanh(x),
+        "power": lambda: np.sign(x) * np.abs(x) ** bound,
         "log1p": lambda: np.sign(x) * np.log1p(np.abs(x)),
         "expm1": lambda: np.expm1(np.minimum(x, 700.0)),
         "probability": lambda: -np.expm1(-x),
@@ -365,3 +366,34 @@ def scaled_by(part: Part, gain: FloatArray, batch: Batch) -> FloatArray:
             with np.errstate(divide="ignore", invalid="ignore"):
                 result[inside] = gain[inside] / (r.std(ddof=ddof) + eps)
     return result
+
+
+def extra_part(part: Part, batch: Batch) -> FloatArray:
+    """Return what another term of the loss adds to the recovered coefficients.
+
+    The gradient of the term in the logits, along onehot(a) - pi, as the coefficient is recovered.
+
+    Parameters
+    ----------
+    part : tuple
+        (kind, factor, mean or sum): entropy, a bonus on the policy's entropy; uniform, the
+        divergence of the uniform policy; square, half the squared logits.
+    batch : Batch
+    """
+    kind, factor, per = str(part[0]), number(part, 1, 1.0), str(part[2])
+    log_pi = batch.log_probabilities
+    pi = np.exp(log_pi)
+    if kind == "entropy":
+        entropy = -(pi * log_pi).sum(axis=-1, keepdims=True)
+        ascent = -pi * (log_pi + entropy)
+    elif kind == "uniform":
+        ascent = 1.0 / pi.shape[-1] - pi
+    else:
+        ascent = -batch.logits
+    direction = -pi
+    taken = batch.actions[..., None]
+    own = -np.expm1(np.take_along_axis(log_pi, taken, axis=-1))
+    np.put_along_axis(direction, taken, own, axis=-1)
+    along = (ascent * direction).sum(axis=-1) / (direction**2).sum(axis=-1)
+    n = max(1, int(np.count_nonzero(batch.valid)))
+    return np.asarray(factor * np.where(batch.valid, along, 0.0) / (n if per == "mean" else 1.0))
