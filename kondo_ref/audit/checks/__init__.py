@@ -10,6 +10,9 @@ from kondo_ref.audit.checks.shown import Shown
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.verdict import Claim, Finding
 
+# What by itself puts a target outside the family: then that is the finding.
+EXPLAINS = frozenset({"robustness.broadcast", "execution.lost"})
+
 
 def all_findings(identity: Identity, claim: Claim | None) -> list[Finding]:
     """Return every finding, each id once, in the order of the dimensions.
@@ -28,4 +31,6 @@ def all_findings(identity: Identity, claim: Claim | None) -> list[Finding]:
         *execution_findings(shown, claim),
         *edge_findings(shown),
     ]
+    if {f.id for f in found} & EXPLAINS:
+        found = [f for f in found if f.id != "signal.outside-family"]
     return list({f.id: f for f in reversed(found)}.values())[::-1]

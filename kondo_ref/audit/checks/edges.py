@@ -4,6 +4,7 @@ A refusal is never a finding here but on an ordinary batch: an edge may be compu
 loudly. A loss that is NaN is loud; finite numbers for a batch that has a NaN are not.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,11 +15,17 @@ from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.checks.shown import GATES, Shown, gap
 from kondo_ref.audit.observation import Observation
-from kondo_ref.audit.probes import make
+from kondo_ref.audit.probes import generic, take
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Finding
+from kondo_ref.checks import FloatArray
 
 N = 16
+# Of logits of thousands: what is lost there beyond a hundredth is no rounding of a log-softmax.
+LOOSE = 0.01
+CERTAIN = 1e-3
+# What frameworks say of arrays that do not fit each other.
+UNLIKE = re.compile(r"broadcast|must match|incompatible|not compatible", re.I)
 
 
 def edge_findings(shown: Shown) -> list[Finding]:
@@ -29,8 +36,9 @@ def edge_findings(shown: Shown) -> list[Finding]:
     shown : Shown
     """
     found: dict[str, Finding] = {}
-    for one in (*behaviour(shown), *computed_edges(shown), *masks(shown), *not_numbers(shown)):
-        found.setdefault(one.id, one)
+    for check in (behaviour, computed_edges, broadcast, masks, not_numbers, memory):
+        for one in check(shown):
+            found.setdefault(one.id, one)
     return list(found.values())
 
 
@@ -49,6 +57,9 @@ def behaviour(shown: Shown) -> Iterator[Finding]:
         yield finding("robustness.mutates", f"changed: {', '.join(changed)}", replay)
     if any(one.seeded for one in seen):
         yield finding("robustness.seeds", "a global generator has a new seed", replay)
+    if shown.evidence.precision != shown.evidence.dtype:
+        told = f"{shown.evidence.dtype} is computed in {shown.evidence.precision}"
+        yield finding("robustness.precision", told, replay)
     a, b = (shown.response(one) for one in seen)
     if a is not None and b is not None and not np.array_equal(a, b, equal_nan=True):
         told = f"{np.count_nonzero(a != b)} of {a.size} differ at the same seed"
@@ -71,12 +82,12 @@ def half(batch: Batch) -> Any:
 
 def computed_edges(shown: Shown) -> Iterator[Finding]:
     """Yield the edges on which the target is not what it is elsewhere."""
-    generator = np.random.default_rng(53)
     ordinary = shown.batch(N, 55)
-    constant = shown.fitted(make(np.full(N, 0.75), np.full(N, 1.5), generator, actions=5))
-    low = shown.fitted(make(np.full(N, -0.75), np.full(N, 1.5), generator, actions=5))
+    one = generic(1, np.random.default_rng(53))
+    constant = shown.fitted(take(one, np.zeros(N, dtype=np.int64)))
+    low = negative(constant)
     edges: list[tuple[str, str, Batch]] = [
-        ("zero-advantage", "all advantages 0", replace(ordinary, advantages=0 * ordinary.actions)),
+        ("zero-advantage", "all advantages 0", scaled(ordinary, 0.0)),
         ("single", "one decision", shown.batch(1, 57)),
         ("single", "one bad decision", negative(shown.batch(1, 59))),
         ("constant-signal", "one delight for all", constant),
@@ -84,13 +95,45 @@ def computed_edges(shown: Shown) -> Iterator[Finding]:
         ("extreme", "logits of some thousands", huge(ordinary)),
         ("extreme", "advantages of some thousands", scaled(ordinary, 4096.0)),
         ("dtype", "float32", replace(ordinary, dtype="float32")),
-        ("dtype", "float32, one decision", replace(shown.batch(1, 61), dtype="float32")),
     ]
     for what, told, batch in edges:
-        batch = replace(batch, advantages=np.asarray(batch.advantages, dtype=np.float64))  # noqa: PLW2901
-        one = held(shown, f"robustness.{what}", told, batch)
-        if one is not None:
-            yield one
+        found = held(shown, f"robustness.{what}", told, batch)
+        if found is not None:
+            yield found
+
+
+def broadcast(shown: Shown) -> Iterator[Finding]:
+    """Yield arrays that are broadcast against each other: (B, 1) with (B,), and where B = T."""
+    batch = shown.batch(N, 67)
+    seen = shown.observe([batch], 17)[0]
+    response = shown.response(seen)
+    if shown.member is None and response is not None and np.isfinite(response).all():
+        mean = batch.advantages.mean() / batch.advantages.size
+        if np.allclose(response, mean, rtol=1e-5, atol=0.0) and shown.evidence.gradient:
+            told = "every decision has the coefficient mean(U) / N: (N, 1) times (N,) is (N, N)"
+            yield finding("robustness.broadcast", told, _numbers(seen, batch))
+    if "sequences" not in shown.evidence.subject.has or shown.row_only:
+        return
+    rows = shown.batch(36, 69)
+    answers = {}
+    for shape in ((6, 6), (4, 9)):
+        other = replace(
+            rows,
+            logits=rows.logits.reshape(*shape, -1),
+            actions=rows.actions.reshape(shape),
+            advantages=rows.advantages.reshape(shape),
+        )
+        one = shown.observe([other], 17)[0]
+        answers[shape] = (other, one, shown.response(one))
+    (square, seen, response), (_, oblong, nothing) = answers[6, 6], answers[4, 9]
+    expected = None if response is None else shown.expected(square, response)
+    if nothing is not None or not UNLIKE.search(oblong.message):
+        return
+    if response is None or expected is None:
+        return
+    if off_by(square, response, expected) > shown.limit(square):
+        told = f"(6, 6) is computed wrongly, where (4, 9) is refused: {oblong.message}"
+        yield finding("robustness.broadcast", told, _numbers(seen, square))
 
 
 def negative(batch: Batch) -> Batch:
@@ -111,28 +154,39 @@ def huge(batch: Batch) -> Batch:
 def held(shown: Shown, which: str, told: str, batch: Batch) -> Finding | None:
     """Return the finding that an edge batch is not computed as the member computes it."""
     seen = shown.observe([batch], 11)[0]
-    if seen.outcome in ("timed out", "crashed"):
-        return finding("robustness.hangs", f"{seen.outcome} on {told}", _numbers(seen, batch))
+    evidence: dict[str, Any] = _numbers(seen, batch)
     response = shown.response(seen)
-    single = which.endswith("single")
+    if seen.outcome in ("timed out", "crashed"):
+        return finding("robustness.hangs", f"{seen.outcome} on {told}", evidence)
     if response is None:
-        if seen.outcome == "raised" and single:
-            return finding(which, f"{told}: it raised {seen.message}", _numbers(seen, batch))
-        return None
+        # Other edges may be refused; a batch of one decision is a batch.
+        refused = seen.outcome == "raised" and which.endswith("single")
+        return finding(which, f"{told}: {seen.message}", evidence) if refused else None
     expected = shown.expected(batch, np.where(np.isfinite(response), response, 0.0))
-    if expected is None or not np.isfinite(expected).all():
-        if expected is None and not np.isfinite(response).all():
-            return finding(which, f"{told}: not finite", _numbers(seen, batch))
-        return None
-    off = gap(response, expected)
-    if off <= shown.limit(batch):
-        return None
-    if np.isfinite(off) and at_a_boundary(shown, response, expected):
+    if expected is None:
+        lost = not np.isfinite(response).all()
+        return finding(which, f"{told}: not finite", evidence) if lost else None
+    off = off_by(batch, response, expected)
+    limit = LOOSE if which.endswith("extreme") else shown.limit(batch)
+    if off <= limit or (np.isfinite(off) and at_a_boundary(shown, response, expected)):
         return None
     how = "not finite" if not np.isfinite(off) else f"off by {off:.2g} of its norm"
-    evidence = _numbers(seen, batch)
     evidence |= {"seen": response[:8], "expected": expected[:8], "relative distance": off}
     return finding(which, f"{told}: {how}", evidence)
+
+
+def off_by(batch: Batch, response: FloatArray, expected: FloatArray) -> float:
+    """Return the relative distance; 0 where the member itself has no finite answer.
+
+    A coefficient is recovered from a gradient of the size 1 - pi, so what is near certain says
+    nothing of it.
+    """
+    if not np.isfinite(expected).all():
+        return 0.0
+    if not np.isfinite(response).all():
+        return np.inf
+    telling = batch.surprisal > CERTAIN
+    return gap(response[telling], expected[telling]) if telling.any() else 0.0
 
 
 def at_a_boundary(shown: Shown, response: Any, expected: Any) -> bool:
@@ -218,3 +272,27 @@ def not_numbers(shown: Shown) -> Iterator[Finding]:
             if not np.isfinite(others).all():
                 told = f"{np.count_nonzero(~np.isfinite(others))} other decisions are NaN"
                 yield finding("robustness.nan-spreads", told, _numbers(seen, other))
+
+
+def memory(shown: Shown) -> Iterator[Finding]:
+    """Yield whether a NaN, or a batch without a valid decision, poisons what comes after it."""
+    after = [shown.batch(N, 71), shown.batch(N, 73)]
+    masked = "mask" in shown.evidence.subject.has
+    if masked:
+        after = [replace(batch, mask=np.ones(batch.shape, dtype=np.bool_)) for batch in after]
+    advantages = after[0].advantages.copy()
+    advantages.flat[3] = np.nan
+    bad = {"a NaN": replace(after[0], advantages=advantages)}
+    if masked:
+        none = np.zeros(after[0].shape, dtype=np.bool_)
+        bad["a batch without a valid decision"] = replace(after[0], mask=none)
+    clean = shown.response(shown.observe([after[0], *after], 19)[-1])
+    if clean is None or not np.isfinite(clean).all() or not np.any(clean):
+        return
+    for what, batch in bad.items():
+        sequence = [batch, *after]
+        seen = shown.observe(sequence, 19)[-1]
+        response = shown.response(seen)
+        if response is None or not np.isfinite(response).all() or not np.any(response):
+            told = f"after {what} an ordinary batch has no finite coefficient that is not 0"
+            yield finding("robustness.history-poisoned", told, {"replay": replay_json(sequence, 0)})

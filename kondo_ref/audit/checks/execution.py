@@ -33,15 +33,17 @@ def execution_findings(shown: Shown, claim: Claim) -> list[Finding]:
     shown : Shown
     claim : Claim
     """
-    found = []
-    if claim.skips and "rows" in shown.evidence.subject.has:
+    has = shown.evidence.subject.has
+    found = [empty(shown), reported(shown)]
+    if {"coefficients", "weights"} <= has:
+        found.append(lost(shown))
+    if claim.skips and "rows" in has:
         found.append(skipped(shown))
-    found += [empty(shown), reported(shown)]
     return [one for one in found if one is not None]
 
 
 def skipped(shown: Shown) -> Finding | None:
-    """Return what is run of what is dropped: masked, partial; lost where kept ones are not run."""
+    """Return what is run of what is dropped: masked, or partial."""
     table = []
     for n in SIZES:
         batch = shown.batch(n, 41)
@@ -50,12 +52,11 @@ def skipped(shown: Shown) -> Finding | None:
         if response is None or seen.executed_rows is None or not seen.dense_rows:
             continue
         kept = kept_of(batch, seen, response)
-        through = int(np.count_nonzero(seen.coefficients)) if seen.coefficients is not None else 0
-        table.append((batch, kept, seen.executed_rows, seen.dense_rows, through))
-    table = [row for row in table if row[1] < row[3]]
-    if not table:
+        if kept < seen.dense_rows:
+            table.append((batch, kept, seen.executed_rows, seen.dense_rows))
+    if not table or all(executed <= kept for _, kept, executed, _ in table):
         return None
-    batch, kept, executed, dense, through = table[0]
+    batch, kept, executed, dense = table[0]
     evidence: dict[str, Any] = {
         "kept rows": [row[1] for row in table],
         "executed rows": [row[2] for row in table],
@@ -64,13 +65,23 @@ def skipped(shown: Shown) -> Finding | None:
         "realised rate": kept / dense,
         "replay": replay_json([batch], 0),
     }
+    which = "masked" if all(row[2] >= row[3] for row in table) else "partial"
     told = f"{executed} of {dense} rows entered the backward, {kept} were kept"
-    if all(row[2] >= row[3] for row in table):
-        return finding("execution.masked", told, evidence)
-    if any(row[2] > row[1] for row in table):
-        return finding("execution.partial", told, evidence)
-    if any(row[2] < row[1] or row[4] < row[1] for row in table):
-        return finding("execution.lost", f"{told}, {through} have a coefficient", evidence)
+    return finding(f"execution.{which}", told, evidence)
+
+
+def lost(shown: Shown) -> Finding | None:
+    """Return kept decisions that have no coefficient, where gate and coefficient are both seen."""
+    for n in SIZES:
+        batch = shown.batch(n, 41)
+        seen = shown.observe([batch], 3)[0]
+        if seen.coefficients is None or seen.weights is None:
+            continue
+        kept = (seen.weights != 0) & (batch.advantages != 0) & batch.valid
+        without = int(np.count_nonzero(kept & (seen.coefficients == 0)))
+        if without:
+            told = f"{without} of {np.count_nonzero(kept)} kept decisions have no coefficient"
+            return finding("execution.lost", told, {"replay": replay_json([batch], 0)})
     return None
 
 
@@ -104,27 +115,39 @@ def empty(shown: Shown) -> Finding | None:
     batch = dropping(shown, 20)
     if batch is None:
         return None
-    full = shown.batch(20, 45)
-    for sequence in ([batch], [full, batch]):
-        seen = shown.observe(sequence, 5)[-1]
-        evidence: dict[str, Any] = {"loss": seen.loss, "replay": replay_json(sequence, 0)}
-        if seen.outcome != "returned":
-            return finding("empty.raises", f"it {seen.outcome}: {seen.message}", evidence)
-        response = shown.response(seen)
-        values = np.zeros(1) if response is None else response
-        lost = seen.loss is not None and not np.isfinite(seen.loss)
-        if lost or not np.isfinite(values).all():
-            return finding("empty.nan", f"loss {seen.loss}, coefficients {values.min()}", evidence)
-        many = int(np.count_nonzero(values))
-        evidence["kept"] = many
-        if many == 1:
-            return finding("empty.forced-one", "one decision has a coefficient", evidence)
-        if many:
-            return finding("empty.dense-fallback", f"{many} of {values.size} are used", evidence)
-        if seen.stepped:
-            after = "after an ordinary batch " if len(sequence) > 1 else ""
-            return finding("empty.steps", f"{after}parameters moved, no gradient", evidence)
+    for before in ([], [shown.batch(20, 45)]):
+        seen = shown.observe([*before, batch], 5)[-1]
+        evidence: dict[str, Any] = {
+            "loss": seen.loss,
+            "replay": replay_json([*before, batch], 0),
+        }
+        which, told = _of_nothing(seen, shown.response(seen))
+        if which:
+            after = "after an ordinary batch, " if before else ""
+            return finding(f"empty.{which}", f"{after}{told}", evidence)
     return None
+
+
+def _of_nothing(seen: Observation, response: FloatArray | None) -> tuple[str, str]:
+    """Return what is wrong with an observation of an empty gate, and its words; empty for nothing.
+
+    Parameters
+    ----------
+    seen : Observation
+    response : (...) float or None
+    """
+    if seen.outcome != "returned":
+        return "raises", f"it {seen.outcome}: {seen.message}"
+    values = np.zeros(1) if response is None else response
+    lost = seen.loss is not None and not np.isfinite(seen.loss)
+    many = int(np.count_nonzero(values))
+    if lost or not np.isfinite(values).all():
+        return "nan", f"the loss is {seen.loss}, the coefficients are {values.min()}"
+    if many == 1:
+        return "forced-one", "one decision has a coefficient"
+    if many:
+        return "dense-fallback", f"{many} of {values.size} decisions are used"
+    return ("steps", "parameters moved, without a gradient") if seen.stepped else ("", "")
 
 
 def reported(shown: Shown) -> Finding | None:
