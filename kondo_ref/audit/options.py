@@ -60,8 +60,6 @@ class Options:
     model_output : str
         Of the surface step: the attribute of the model's output that holds the logits, such as
         ``logits``; empty where the output is the logits.
-    row_dimensions : int, optional
-        As of `kondo_ref.flops.foreign.counted`; of the surface step.
     time_limit : float
         Seconds that one call may take.
     isolate : bool
@@ -82,7 +80,6 @@ class Options:
     factory: bool | None = None
     learning_rate: float | None = None
     model_output: str = ""
-    row_dimensions: int | None = None
     time_limit: float = 10.0
     isolate: bool = False
 
@@ -128,8 +125,6 @@ class Options:
             number = checks.number(name, value)
             if not (number > 0.0 and isfinite(number)):
                 raise ValueError(f"{name}: expected a finite number > 0, got {number}")
-        if self.row_dimensions is not None:
-            checks.count("row_dimensions", self.row_dimensions, 1)
 
     @classmethod
     def from_words(

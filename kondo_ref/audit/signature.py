@@ -6,7 +6,10 @@ from inspect import Parameter, signature
 from typing import Any
 
 from kondo_ref.audit.options import Options
-from kondo_ref.audit.roles import ROLES
+from kondo_ref.audit.roles import RANDOM, ROLES
+
+# Handed wherever a parameter asks for it, default or not.
+ASKED = ("mask", "groups", "learning_rate", *RANDOM)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ def plan(
     free = [p for p in named if p.name not in roles_of and p.name not in given]
     for parameter in list(free):
         role = _role_of(parameter.name, (*roles, *optional), set(roles_of.values()))
+        has_default = parameter.default is not parameter.empty
+        if has_default and role not in {*roles, *ASKED, *options.give}:
+            continue  # what the target makes itself: its own delight, its own optimizer
         if role is not None:
             roles_of[parameter.name] = role
             free.remove(parameter)

@@ -96,7 +96,6 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "metavar": "NAME",
             "help": "of a step: the attribute of the model's output that holds the logits",
         },
-        "row-dimensions": {"type": int, "metavar": "D", "help": "of a step: as in flops-audit"},
     },
     "running": {
         "seed": {"type": int, "default": 0, "help": "(default: 0)"},
@@ -123,7 +122,6 @@ PLAIN = (
     "factory",
     "learning-rate",
     "model-output",
-    "row-dimensions",
     "time-limit",
     "isolate",
 )

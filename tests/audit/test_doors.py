@@ -240,7 +240,7 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
     words += ["--returns", "loss,info", "--give", "old_logp", "--shape", "flat"]
     words += ["--sign", "objective", "--reduction", "mean", "--dtype", "float32"]
     words += ["--mask-dtype", "int64", "--factory", "--learning-rate", ".01"]
-    words += ["--model-output", "logits", "--row-dimensions", "2", "--seed", "5", "--quick"]
+    words += ["--model-output", "logits", "--seed", "5", "--quick"]
     words += ["--time-limit", "3", "--isolate", "--accept", "count.ceil=as published"]
     assert {f"--{name}" for group in OPTIONS.values() for name in group} <= set(words)
     run(capfd, "a:b", *words)
@@ -270,7 +270,6 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
             factory=True,
             learning_rate=0.01,
             model_output="logits",
-            row_dimensions=2,
             time_limit=3.0,
             isolate=True,
         ),

@@ -75,6 +75,28 @@ def test_defaults_are_left_unless_asked():
     assert agrees(observe(f, give=("old_logp",)))
 
 
+def test_what_the_target_makes_itself():
+    """Its own delight and its own optimizer are part of what is audited."""
+
+    def own_delight(logp, advantages, delight=None):
+        assert delight is None
+        return -advantages * logp > 0
+
+    assert observe(own_delight, "gate").outcome == "returned"
+
+    def of_delight(delight):
+        return delight > 0
+
+    np.testing.assert_array_equal(observe(of_delight, "gate").weights, gate(plain()))
+
+    class Trainer(examples.TorchTrainer):
+        def __init__(self, model, optimizer=None):
+            assert optimizer is None
+            super().__init__(model)
+
+    assert agrees(observe(Trainer, "step"))
+
+
 def test_a_normalizer_that_is_asked_for():
     def f(logits, actions, advantages, mask, normalizer):
         assert mask.dtype == torch.bool
@@ -254,7 +276,6 @@ def test_frameworks_that_can_be_told():
         ({"time_limit": 0.0}, "time_limit: expected a finite number > 0"),
         ({"time_limit": "long"}, "time_limit: expected a number"),
         ({"learning_rate": -1.0}, "learning_rate: expected a finite number > 0"),
-        ({"row_dimensions": 0}, "row_dimensions: expected at least 1"),
         ({"init": {"a": 1}}, "init: the target is no class"),
         ({"methods": {"call": "nothing"}}, "methods: the target has no method 'nothing'"),
         ({"give": ("lopg",)}, "names: expected roles"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,15 @@ class View:
         self.mask_dtype = options.mask_dtype or batch.mask_dtype
         self.size = batch.actions.size
         self.shape = _shape(batch.shape, options.shape)
-        flat = self.batch.log_probabilities.reshape(self.size, -1)
-        self.direction = directions(flat, self.batch.actions.ravel())
         self._floats: dict[str, FloatArray] = {}
         # Of the arguments, role by role, as they were made.
         self.contents: dict[str, Any] = {}
+
+    @cached_property
+    def direction(self) -> FloatArray:
+        """The gradient of log pi(a) in the logits, (N, K)."""
+        flat = self.batch.log_probabilities.reshape(self.size, -1)
+        return directions(flat, self.batch.actions.ravel())
 
     def floats(self, role: str) -> FloatArray:
         """Return logits, logp, surprisal, delight, advantages or rewards, in shape."""
