@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from subject_batches import coefficients, gate, masked, plain, ratio, sequences
 
+from kondo_ref import Gate
 from kondo_ref.audit import external, protocol
 from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.engine import audit
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.repeat import reproducible
 from kondo_ref.audit.target import Options, subject
+from kondo_ref.audit.verdict import Claim
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples" / "audit"
@@ -53,6 +56,17 @@ def test_an_adapter_in_javascript():
     assert (refused.outcome, refused.coefficients) == ("raised", None)
     assert "not finite" in refused.message
     assert reproducible(audited, [GOOD])
+
+
+def test_an_adapter_is_audited():
+    if shutil.which("node") is None:
+        pytest.skip("needs node")
+    command = f"node {EXAMPLES / 'kondo.mjs'}"
+    audited = subject(command, surface="logits", framework="subprocess")
+    claimed = Claim("zero-price", Gate.named("zero-price"))
+    assert audit(audited, claimed).verdict == "conforms"
+    wrong = audit(audited, Claim("dg", Gate.named("dg")))
+    assert wrong.verdict == "deviates"
 
 
 def test_an_adapter_in_perl():

@@ -49,6 +49,11 @@ def through_float32(array):
     return wire_pack(None if array is None else array.astype(np.float32))
 
 
+def forgets_the_rows(self, _):
+    """Compare the table with itself."""
+    self._before = self.module.table
+
+
 wire_pack = wire.pack
 MUTANTS = [
     (near_certain, arguments, "directions", rough),
@@ -58,8 +63,8 @@ MUTANTS = [
     (survival.test_drawing_is_not_seeding, seeds, "BLOCKS", 1),
     (reproducible, repeat, "_equal", lambda *_: True),
     (crosses, wire, "pack", through_float32),
-    (reads, TorchTable, "gradient", lambda self, record, rows, _: record.gradients[0][:rows]),
-    (moves, TorchTable, "fill", lambda self, logits: setattr(self, "_before", self.module.table)),
+    (reads, TorchTable, "gradient", lambda _, record, n, __: record.gradients[0][:n]),
+    (moves, TorchTable, "fill", forgets_the_rows),
     (lambda: survival.observe(survival.bad.prints_without_end), Printed, "take", lambda _: "x"),
 ]
 
