@@ -14,6 +14,7 @@ from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
 PRICES = ("quantile", "calibrated", "rolling")
 # What a gate can be claimed to decide on; a sample is the decision of an (N,) batch.
 CLAIMED_UNITS = ("sample", *UNITS)
+BASELINES = ("zero", "batch", "leave-one-out", "group", "group-std", "expected")
 
 
 def price_of(word: str | float | Price | None, rate: float | None) -> Price | None:
@@ -63,6 +64,7 @@ def claim_of(
     unit: str = "sample",
     normalizer: str = "decisions",
     skips: bool = False,
+    baseline: str = "",
 ) -> Claim | None:
     """Return the claim that a target is held to, None for none.
 
@@ -82,6 +84,8 @@ def claim_of(
         decisions, kept or none.
     skips : bool
         Whether dropped decisions are claimed to cost no backward.
+    baseline : str
+        Of the surface rewards: one of `BASELINES`, empty for any of them.
 
     Raises
     ------
@@ -91,13 +95,16 @@ def claim_of(
     """
     checks.one_of("unit", unit, CLAIMED_UNITS)
     checks.one_of("normalizer", normalizer, NORMALIZERS)
+    if baseline:
+        checks.one_of("baseline", baseline, BASELINES)
     if method is None:
         given: dict[str, Any] = {"rate": rate, "price": price, "temperature": temperature}
         for name, value in given.items():
             if value is not None:
                 raise ValueError(f"{name}: a part of a claim, and there is none; got {value!r}")
-        if skips:
-            raise ValueError("skips: a part of a claim, and there is none")
+        for name, value in (("skips", skips), ("baseline", baseline)):
+            if value:
+                raise ValueError(f"{name}: a part of a claim, and there is none")
         return None
     checks.one_of("claim", method, CLAIMS)
     chosen = price_of(price, rate)
@@ -110,4 +117,4 @@ def claim_of(
         temperature=temperature,
         unit="token" if unit == "sample" else unit,
     )
-    return Claim(method, gate, normalizer, skips)
+    return Claim(method, gate, normalizer, skips, baseline)

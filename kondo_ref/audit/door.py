@@ -23,6 +23,7 @@ def check(
     unit: str = "sample",
     normalizer: str = "decisions",
     skips: bool = False,
+    baseline: str = "",
     accept: Mapping[str, str] | None = None,
     seed: int = 0,
     quick: bool = False,
@@ -55,6 +56,9 @@ def check(
         decisions, kept or none.
     skips : bool
         Whether dropped decisions are claimed to cost no backward.
+    baseline : str
+        Of the surface rewards: zero, batch, leave-one-out, group, group-std, expected; empty for
+        any of them.
     accept : mapping of str to str, optional
         Finding id -> reason, of deviations that are known.
     seed : int
@@ -89,6 +93,7 @@ def check(
         unit=unit,
         normalizer=normalizer,
         skips=skips,
+        baseline=baseline,
         accept=accept,
         seed=seed,
         quick=quick,
@@ -113,6 +118,7 @@ def request(
     unit: str = "sample",
     normalizer: str = "decisions",
     skips: bool = False,
+    baseline: str = "",
     **calling: Any,
 ) -> Request:
     """Return the request that the arguments of `check` stand for."""
@@ -130,6 +136,7 @@ def request(
             unit=unit,
             normalizer=normalizer,
             skips=skips,
+            baseline=baseline,
         ),
         Options(**calling) if options is None else options,
         {} if accept is None else dict(accept),

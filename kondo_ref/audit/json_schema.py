@@ -81,6 +81,7 @@ def claim_json(claim: Claim) -> dict[str, Any]:
         "unit": gate.unit,
         "normalizer": claim.normalizer,
         "skips": claim.skips,
+        "baseline": claim.baseline,
     }
 
 

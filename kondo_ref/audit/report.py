@@ -113,6 +113,8 @@ def claim_sentence(claim: Claim | None) -> str:
     if gate.unit == "sequence":
         parts.append("unit sequence")
     parts.append(f"normaliser {claim.normalizer}")
+    if claim.baseline:
+        parts.append(f"baseline {claim.baseline}")
     if claim.skips:
         parts.append("skips what it drops")
     return f"{claim.method}: {', '.join(parts)}"

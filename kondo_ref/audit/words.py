@@ -30,6 +30,11 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "action": "store_true",
             "help": "dropped decisions are claimed to cost no backward",
         },
+        "baseline": {
+            "default": "",
+            "help": "of the surface rewards: zero, batch, leave-one-out, group, group-std or "
+            "expected (default: any of them)",
+        },
         "accept": {
             "action": "append",
             "default": [],
@@ -160,7 +165,7 @@ def request_of(target: str, option: Callable[[str], Any]) -> "Request":
         give=option("give"),
         **{name.replace("-", "_"): option(name) for name in PLAIN},
     )
-    parts = ("rate", "price", "temperature", "unit", "normalizer", "skips")
+    parts = ("rate", "price", "temperature", "unit", "normalizer", "skips", "baseline")
     return Request(
         target,
         option("surface"),

@@ -76,6 +76,8 @@ def test_a_claim(method: str, arguments: dict[str, Any], gate: Gate) -> None:
         ("dg", {"unit": "row"}, "unit: expected one of sample, token, sequence"),
         ("dg", {"normalizer": "all"}, "normalizer: expected one of decisions, kept, none"),
         (None, {"rate": 0.1}, "rate: a part of a claim, and there is none"),
+        ("dg", {"baseline": "mean"}, "baseline: expected one of zero, batch, leave-one-out"),
+        (None, {"baseline": "batch"}, "baseline: a part of a claim, and there is none"),
         (None, {"skips": True}, "skips: a part of a claim, and there is none"),
     ],
 )
@@ -234,7 +236,17 @@ def test_standard_output_is_the_report(stub: Stub, capfd: Any) -> None:
 
 def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
     words = ["--claim", "kondo", "--rate", ".1", "--price", "calibrated", "--temperature", ".5"]
-    words += ["--unit", "token", "--normalizer", "kept", "--skips", "--surface", "step"]
+    words += [
+        "--unit",
+        "token",
+        "--normalizer",
+        "kept",
+        "--skips",
+        "--baseline",
+        "group",
+        "--surface",
+        "step",
+    ]
     words += ["--framework", "torch", "--map", "logits=z", "--map", "actions=a"]
     words += ["--arg", "eta=0.5", "--init", "rate=0.1", "--method", "call=step"]
     words += ["--returns", "loss,info", "--give", "old_logp", "--shape", "flat"]
@@ -251,7 +263,7 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
         "target": "a:b",
         "surface": "step",
         "framework": "torch",
-        "claim": Claim("kondo", gate, "kept", skips=True),
+        "claim": Claim("kondo", gate, "kept", skips=True, baseline="group"),
         "accept": {"count.ceil": "as published"},
         "seed": 5,
         "quick": True,

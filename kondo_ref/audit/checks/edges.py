@@ -291,8 +291,14 @@ def memory(shown: Shown) -> Iterator[Finding]:
         return
     for what, batch in bad.items():
         sequence = [batch, *after]
-        seen = shown.observe(sequence, 19)[-1]
-        response = shown.response(seen)
-        if response is None or not np.isfinite(response).all() or not np.any(response):
+        # A gate that draws may keep nothing by chance, not ten times.
+        repeats = range(10) if shown.random else range(1)
+        if all(poisoned(shown, sequence, repeat) for repeat in repeats):
             told = f"after {what} an ordinary batch has no finite coefficient that is not 0"
             yield finding("robustness.history-poisoned", told, {"replay": replay_json(sequence, 0)})
+
+
+def poisoned(shown: Shown, sequence: list[Batch], repeat: int) -> bool:
+    """Whether the last batch of a sequence has no finite response that is not 0."""
+    response = shown.response(shown.observe(sequence, 19 + repeat)[-1])
+    return response is None or not np.isfinite(response).all() or not np.any(response)
