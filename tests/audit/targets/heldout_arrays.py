@@ -16,9 +16,9 @@ QUARTER = {**TOP_K, "rate": 0.25}
     "jax",
     "logits",
     ZERO,
-    "signal.abs-delight",
+    "draw.all",
     "|delight| above 0, and a mean over what was kept: PG over the non-zero advantages.",
-    also=("normalizer.kept",),
+    also=("normalizer.nonzero-advantage",),
     on="some zero advantages",
 )
 def magnitude_and_mean(logits, actions, advantages):

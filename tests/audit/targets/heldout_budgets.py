@@ -151,9 +151,10 @@ def index_of_another_array(logits, actions, advantages, mask, rate=0.25):
     "torch",
     "gate",
     QUARTER,
-    "draw.fixed-count",
+    "draw.bernoulli",
     "Gumbel top-k: noise is added to the delight, so the k largest are a sample.",
     shows="share",
+    also=("draw.fixed-count",),
 )
 def gumbel_top_k(log_probs, advantages, rate=0.25):
     u = torch.rand_like(log_probs).clamp_min(1e-12)
@@ -167,7 +168,7 @@ def gumbel_top_k(log_probs, advantages, rate=0.25):
     "torch",
     "logprobs",
     ZERO,
-    "ties.margin",
+    "price.value",
     "A decision has to beat the price by 0.2: small delights are lost.",
 )
 def with_a_margin(logp, advantages, margin=0.2):

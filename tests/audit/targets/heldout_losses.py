@@ -62,8 +62,9 @@ def packed_segments(logp, advantages, segment=4):
     "torch",
     "logprobs",
     DG,
-    "placement.after-clip",
-    "The gate multiplies the ratio before the clip: failures with a gate below 0.8 lose theirs.",
+    "advantage.positive-only",
+    "The gate multiplies the ratio before the clip: failures, all with gates below 0.8, are lost.",
+    also=("placement.after-clip",),
 )
 def gated_ratio_is_clipped(logp, advantages, clip=0.2):
     gate = torch.sigmoid(advantages * -logp.detach())
