@@ -210,6 +210,9 @@ def _draws(base: Member) -> Iterator[Variant]:
             yield Variant("draw.top-k", f"top-k by {k}", changes, primary=k == "half-even")
     if base.draw == "bernoulli":
         yield Variant("draw.twice", "two draws, both to be passed", {"squash": "square"})
+        for share in (0.01, 0.02, 0.05, 0.1, 0.2):
+            name = f"a reserve of {share:g} kept at random"
+            yield Variant("dynamics.reserve", name, {"squash": f"reserve {share:g}"}, share == 0.05)
         yield Variant("draw.complement", "a draw turned round", {"squash": "complement"})
         yield Variant("signal.uniform", "keeping at random at the rate", {"squash": "rate"})
     if base.draw == "top-k":
@@ -334,6 +337,8 @@ def _prices(base: Member) -> Iterator[Variant]:
         return
     kind = base.price[0]
     rate = number(base.price, 1, 0.1) if kind in ("quantile", "calibrated") else 0.1
+    if kind == "rolling":
+        yield from _rolling(base)
     of_batch = kind != "fixed"
     if of_batch:
         for method in (
@@ -432,6 +437,33 @@ def _prices(base: Member) -> Iterator[Variant]:
             )
 
 
+def _rolling(base: Member) -> Iterator[Variant]:
+    """Yield what may be done otherwise with a price of earlier signals."""
+    rate, size, warmup = (number(base.price, i, 1.0) for i in (1, 2, 3))
+    for way, which, name in (
+        ("itself", "price.includes-itself", "a price with the decision's own signal"),
+        ("batch", "price.includes-itself", "a price with the whole batch"),
+        ("after", "price.history", "a history that grows after the batch"),
+        ("kept", "dynamics.drift", "a history of kept signals alone"),
+        ("forever", "price.history-size", "a history that forgets nothing"),
+        ("drop", "dynamics.warm-up", "dropping during the warm-up"),
+        ("gaussian", "price.other", "a Gaussian quantile of the history"),
+        ("lower", "price.interpolation", "the lower quantile"),
+        ("higher", "price.interpolation", "the higher quantile"),
+        ("nearest", "price.interpolation", "the nearest quantile"),
+    ):
+        yield Variant(which, name, {"price": ("rolling", rate, size, warmup, way)})
+    for n in (2, 3, 4, 5, 8, 10, 12, 15, 16, 20, 25, 32, 50, 64):
+        changes = {"price": ("rolling", rate, size, warmup, f"cap={n}")}
+        yield Variant("dynamics.drop-cap", f"keeping after {n} drops", changes, primary=False)
+    for other in (size / 2, 2 * size, size - 1, size + 1, 4 * size, size / 4):
+        changes = {"price": ("rolling", rate, float(int(other)), min(warmup, other))}
+        yield Variant("price.history-size", f"a history of {int(other)}", changes, primary=False)
+    for start in (0.0, 1.0, warmup - 1, warmup + 1, 2 * warmup, size, warmup / 2):
+        changes = {"price": ("rolling", rate, size, float(int(start)))}
+        yield Variant("dynamics.warm-up", f"a warm-up of {int(start)}", changes, primary=False)
+
+
 def _temperatures(base: Member) -> Iterator[Variant]:
     if base.draw not in ("soft", "bernoulli"):
         return
@@ -461,6 +493,7 @@ def _temperatures(base: Member) -> Iterator[Variant]:
             changes,
             value in (0.5, 2.0),
         )
+    yield Variant("weights.other", "a softmax over the batch", {"squash": "softmax"})
     for heat in ("std", "std1", "rms", "mean-abs"):
         yield Variant(
             "temperature.adaptive",

@@ -179,6 +179,12 @@ def squash(name: str, x: FloatArray) -> FloatArray:
             return np.asarray(expit(-x))
         if name == "linear-above":
             return np.maximum(x, 0.0)
+        if name == "softmax":
+            top = np.exp(x - x.max()) if x.size else x
+            return np.asarray(top / top.sum())
+        if name.startswith("reserve "):  # kept at random beside the gate
+            share = float(name.partition(" ")[2])
+            return np.asarray(share + (1.0 - share) * expit(x))
     raise ValueError(f"squash: unknown, {name!r}")
 
 

@@ -295,6 +295,16 @@ def _almost(gap: float, g: np.random.Generator) -> Batch:
     return with_advantages(take(one, np.zeros(96, dtype=np.int64)), steps)
 
 
+def grouped(probe: Probe) -> Probe:
+    """Return a probe whose decisions are of prompts, about four each, in mixed order."""
+    batches = []
+    for b in probe.batches:
+        n = b.actions.size
+        order = np.random.default_rng(n).permutation(n)
+        batches.append(replace(b, groups=(order // 4).astype(np.int64)))
+    return replace(probe, batches=tuple(batches))
+
+
 def as_rows(probe: Probe) -> Probe:
     """Return a probe of (N,) batches as (N, 1), for a target that takes only sequences."""
     batches = tuple(rows(b, (b.actions.size, 1)) for b in probe.batches)

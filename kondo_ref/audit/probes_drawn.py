@@ -76,6 +76,13 @@ def drawn_probes(
     return found
 
 
+def copies(seed: int) -> Probe:
+    """Return twelve decisions in twenty copies each, as the first of `drawn_probes`."""
+    g = np.random.default_rng([seed, 23])
+    cells = _cells(12, g)
+    return _probe("copies", take(cells, g.permutation(np.repeat(np.arange(12), 20))))
+
+
 def sharp_sizes(rate: float) -> list[int]:
     """Return sizes at which the quantile lies on, just above and between order statistics."""
     sizes = [2, 3, 5]

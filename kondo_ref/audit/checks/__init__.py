@@ -6,7 +6,10 @@ Each takes what was identified, and the claim, and returns findings.
 from kondo_ref.audit.checks.edges import edge_findings
 from kondo_ref.audit.checks.estimator import estimator_findings
 from kondo_ref.audit.checks.execution import execution_findings
+from kondo_ref.audit.checks.drawing import drawing_findings
+from kondo_ref.audit.checks.memory import memory_findings
 from kondo_ref.audit.checks.shown import Shown
+from kondo_ref.audit.checks.unexplained import unexplained_findings
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.verdict import Claim, Finding
 
@@ -27,7 +30,10 @@ def all_findings(identity: Identity, claim: Claim | None) -> list[Finding]:
         return []
     shown = Shown(identity)
     found = [
+        *drawing_findings(identity, claim),
         *estimator_findings(identity, claim),
+        *unexplained_findings(identity, claim),
+        *memory_findings(identity),
         *execution_findings(shown, claim),
         *edge_findings(shown),
     ]

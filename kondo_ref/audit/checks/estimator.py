@@ -65,7 +65,7 @@ def estimator_findings(identity: Identity, claim: Claim) -> list[Finding]:
     if origin is None or (identity.member == origin and identity.exact):
         return []
     if identity.member is None:
-        return [outside(identity, origin, claim)]
+        return []
     nearest = " and ".join(v.name for v in identity.path)
     how = "exactly" if identity.exact else f"to {identity.worst:.1g}"
     findings = []
@@ -80,18 +80,6 @@ def estimator_findings(identity: Identity, claim: Claim) -> list[Finding]:
             finding(variant.id, f"{_sentence(variant)}; {what}", evidence, nearest=nearest)
         )
     return findings
-
-
-def outside(identity: Identity, origin: Member, claim: Claim) -> Finding:
-    """Return the finding that something deviates which no known mistake explains."""
-    able = identity.failing or tuple(identity.trial.probes)
-    probe = min(able, key=lambda p: p.batch.actions.size)
-    evidence = numbers(identity.trial, origin, probe, claim)
-    return finding(
-        "signal.outside-family",
-        f"{len(identity.failing)} of {len(identity.trial.probes)} batches are not the claim's",
-        evidence,
-    )
 
 
 def _sentence(variant: Variant) -> str:
