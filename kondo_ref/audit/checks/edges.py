@@ -282,7 +282,9 @@ def memory(shown: Shown) -> Iterator[Finding]:
         after = [replace(batch, mask=np.ones(batch.shape, dtype=np.bool_)) for batch in after]
     advantages = after[0].advantages.copy()
     advantages.flat[3] = np.nan
-    bad = {"a NaN": replace(after[0], advantages=advantages)}
+    bad = {}
+    if shown.evidence.subject.surface != "step":  # where the parameters themselves are poisoned
+        bad["a NaN"] = replace(after[0], advantages=advantages)
     if masked:
         none = np.zeros(after[0].shape, dtype=np.bool_)
         bad["a batch without a valid decision"] = replace(after[0], mask=none)

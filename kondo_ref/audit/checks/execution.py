@@ -203,16 +203,8 @@ def realised_shares(
         shares.append(float(seen.weights[valid].mean()))
     if len(batch.shape) > 1:
         shares.append(float(kept.any(axis=1)[valid.any(axis=1)].mean()))
-    if shown.member is not None and seen.weights is None:
-        from kondo_ref.audit.known_family import weights
-
-        with np.errstate(all="ignore"):
-            expected = weights(shown.member, batch, kept.astype(np.float64))
-        shares.append(float(expected[valid].mean()))
-    if shown.member is None or shown.member.draw == "bernoulli":
-        # Where a drawn gate is told by its expectation, that is a rate too.
-        expected_rate = mean_probability(shown, batch)
-        shares += [] if expected_rate is None else [expected_rate]
+    if (expected := mean_probability(shown, batch)) is not None:
+        shares.append(expected)  # of a soft gate, and of a drawn one that is told by it
     return [*shares, *(1.0 - share for share in shares)]
 
 
@@ -222,4 +214,6 @@ def mean_probability(shown: Shown, batch: Batch) -> float | None:
 
     if shown.member is None:
         return None
-    return float(prepare(shown.member, batch).probability[batch.valid].mean())
+    with np.errstate(all="ignore"):
+        probability = prepare(shown.member, batch).probability
+    return float(probability[batch.valid].mean()) if probability.shape == batch.shape else None
