@@ -31,6 +31,8 @@ def soft(logits: torch.Tensor, actions: torch.Tensor, advantages: torch.Tensor) 
 def sequences(
     logits: torch.Tensor, actions: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor
 ) -> Any:
+    if logits.dim() != 3:
+        raise ValueError("logits: expected (B, T, K), for which the README has a mask")
     return gate()(logits, actions, advantages, mask)
 
 
