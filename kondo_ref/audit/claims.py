@@ -117,4 +117,4 @@ def claim_of(
         temperature=temperature,
         unit="token" if unit == "sample" else unit,
     )
-    return Claim(method, gate, normalizer, skips, baseline)
+    return Claim(method, gate, normalizer, skips, baseline, unit == "sample")

@@ -61,7 +61,12 @@ def audit(
 
     evidence = Evidence(subject, seed)
     tell(0)
-    trial, unusable = gather(evidence, claimed_rate(claim), quick=quick)
+    trial, unusable = gather(
+        evidence,
+        claimed_rate(claim),
+        quick=quick,
+        samples=claim is not None and claim.samples,
+    )
     if unusable:
         return _audit(subject, claim, "unusable", {"unusable": Trait(None, "exact", unusable)})
     tell(1)

@@ -97,7 +97,9 @@ def is_random(evidence: Evidence, probes: tuple[Probe, ...]) -> bool:
     return False
 
 
-def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Trial, str]:
+def gather(
+    evidence: Evidence, rate: float, *, quick: bool = False, samples: bool = False
+) -> tuple[Trial, str]:
     """Show a target the probes of the estimator, and return what it did.
 
     Parameters
@@ -105,6 +107,8 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
     evidence : Evidence
     rate : float
     quick : bool
+    samples : bool
+        Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other.
 
     Returns
     -------
@@ -133,6 +137,7 @@ def gather(evidence: Evidence, rate: float, *, quick: bool = False) -> tuple[Tri
         evidence.forget()
         probes = [as_rows(p) for p in probes]
         flat = [as_rows(p) for p in flat]
+    sequences = sequences and (row_only or not samples)
     if sequences:
         probes += sequence_probes(seed, masks=masks)
     if not row_only or not sequences:
@@ -213,7 +218,12 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
     if start != base:
         path = difference(base, member)
     failing = failures(trial, base)
-    also = _also(trial, base, path) if not unexplained else ()
+    others = {v.id: v for m, _ in found if len(m.path) == 1 for v in m.path}
+    also = tuple(v for which, v in others.items() if which not in {p.id for p in path})
+    if len(path) == 1 and not unexplained:
+        also = _also(trial, base, path)
+    if not path or any(not m.path for m, _ in found):
+        also = also if len(path) == 1 and not unexplained else ()
     worst, exact = trial.misfits(member)
     return Identity(
         member, path, base, exact, worst, trial.random, trial, failing, also, unexplained
@@ -345,6 +355,10 @@ def _stages(
             if held.match(m.member, ()).exact
             and all(trial.only(s).match(m.member, ()).exact for s in before)
         ]
+        if choice and choice[0].member.ties[0] == "any" and is_random(
+            trial.evidence, tuple(part.probes)
+        ):
+            choice = [m for m in choice if m.member.ties[0] != "any"]
         if choice:
             member, path = choice[0].member, (*path, *choice[0].path)
         else:

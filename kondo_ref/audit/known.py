@@ -292,8 +292,8 @@ def _counts(base: Member) -> Iterator[Variant]:
         ("all", "all-kept", "keeping all ties"),
         ("none", "none-kept", "keeping no tie"),
         ("highest", "last-index", "ties to the highest index"),
-        ("random", "random", "ties at random"),
         ("any", "other", "ties in no order"),
+        ("random", "random", "ties at random"),
     ):
         yield Variant(f"ties.{what}", name, {"ties": (tie,)})
     for slack in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8):

@@ -207,7 +207,7 @@ def prepare(
     if member.draw == "all":
         ones = valid.astype(np.float64)
         return Prepared(ones, ones, gain * level, level, valid)
-    sequence = member.unit in ("sequence", "batch") and len(batch.shape) == 2
+    sequence = member.unit == "sequence" and len(batch.shape) == 2
     signal = _signal(member, gain, level)
     units, unit_valid, unit_counted = signal, valid, counted
     if sequence or member.unit == "batch":

@@ -224,7 +224,10 @@ def count_probes(seed: int, rate: float, *, masks: bool) -> list[Probe]:
 
 def telling_sizes(rate: float) -> list[int]:
     """Return few sizes at which every two count rules differ somewhere, the smallest such."""
-    rules = ("half-even", "ceil", "floor", "half-up", "drop-floor", "drop-round", "plus-one")
+    rules = (
+        *("half-even", "ceil", "floor", "half-up", "drop-floor", "drop-round"),
+        *("plus-one", "floor-plus-one", "minus-one"),
+    )
     sizes = range(2, 700)
     counts = {n: [count_of((rule, 1.0), rate, n) for rule in rules] for n in sizes}
     pairs = {(i, j) for i in range(len(rules)) for j in range(i)}

@@ -37,6 +37,8 @@ class Claim:
     baseline : str
         Of a target that takes rewards (surface rewards): zero, batch, leave-one-out, group,
         group-std, expected; empty for any of them.
+    samples : bool
+        Decisions are samples (N,): what a (B, T) batch would give is not claimed.
     """
 
     method: str
@@ -44,6 +46,7 @@ class Claim:
     normalizer: str = "decisions"
     skips: bool = False
     baseline: str = ""
+    samples: bool = False
 
 
 @dataclass(frozen=True)
