@@ -11,7 +11,7 @@ import numpy as np
 
 from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
-from kondo_ref.audit.identify_evidence import Draws, Evidence
+from kondo_ref.audit.identify_evidence import Draws, Evidence, distance
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_fitted import fitted
@@ -243,6 +243,9 @@ def warmed_up(trial: Trial, origin: Member) -> Trial | None:
     late = warm(core[0], before)
     if not Trial(evidence, [late]).match(origin, ()).exact:
         return None
+    first, later = evidence.response(core[0]), evidence.response(late)
+    if first is None or later is None or distance(first, later) <= 1e-5:
+        return None  # what the claim does not explain is not that it was the first call
     probes = [warm(p, before) for p in trial.probes if evidence.response(p) is not None]
     return Trial(evidence, [p for p in probes if evidence.response(p) is not None])
 
@@ -355,8 +358,10 @@ def _stages(
             if held.match(m.member, ()).exact
             and all(trial.only(s).match(m.member, ()).exact for s in before)
         ]
-        if choice and choice[0].member.ties[0] == "any" and is_random(
-            trial.evidence, tuple(part.probes)
+        if (
+            choice
+            and choice[0].member.ties[0] == "any"
+            and is_random(trial.evidence, tuple(part.probes))
         ):
             choice = [m for m in choice if m.member.ties[0] != "any"]
         if choice:

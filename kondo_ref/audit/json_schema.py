@@ -78,7 +78,7 @@ def claim_json(claim: Claim) -> dict[str, Any]:
         "rate": rate,
         "price": price if takes else None,
         "temperature": gate.temperature if takes else None,
-        "unit": gate.unit,
+        "unit": "sample" if claim.samples else gate.unit,
         "normalizer": claim.normalizer,
         "skips": claim.skips,
         "baseline": claim.baseline,

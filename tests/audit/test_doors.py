@@ -51,9 +51,10 @@ from kondo_ref.files import to_json
     ],
 )
 def test_a_claim(method: str, arguments: dict[str, Any], gate: Gate) -> None:
-    assert claim_of(method, **arguments) == Claim(method, gate)
+    samples = "unit" not in arguments
+    assert claim_of(method, **arguments) == Claim(method, gate, samples=samples)
     whole = claim_of(method, **arguments, normalizer="kept", skips=True)
-    assert whole == Claim(method, gate, "kept", skips=True)
+    assert whole == Claim(method, gate, "kept", skips=True, samples=samples)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_check_asks_for_what_it_was_given(stub: Stub) -> None:
         "surface": "gate",
         "framework": "python",
         "options": Options(names={"logp": "lp"}, time_limit=2.0),
-        "claim": Claim("kondo", Gate.named("kondo", rate=0.1)),
+        "claim": Claim("kondo", Gate.named("kondo", rate=0.1), samples=True),
         "accept": {"ties.all-kept": "why"},
         "seed": 3,
         "quick": True,

@@ -34,6 +34,7 @@ GATES = [
     Claim("pg", Gate.named("pg")),
     Claim("zero-price", Gate.named("zero-price", unit="sequence"), "kept", skips=True),
     Claim("dg", Gate.named("dg"), baseline="group"),
+    Claim("dg", Gate.named("dg"), samples=True),
     CLAIM,
     Claim("kondo", Gate.named("kondo", rate=0.1)),
     Claim("kondo", Gate.named("kondo", price=Fixed(0.25), temperature=0.0)),
@@ -201,7 +202,7 @@ def test_json_that_is_none_of_ours(told: str) -> None:
 def test_a_fixed_price_of_a_claim_as_json() -> None:
     assert claim_json(GATES[1])["price"] == -np.inf
     assert audit_json(audit(claim=GATES[1]))["parameters"]["price"] == "-inf"
-    assert claim_json(GATES[9])["price"] == "rolling:64:8"
+    assert claim_json(GATES[10])["price"] == "rolling:64:8"
 
 
 PICTURE = Picture("rates", "Kept | executed", b"<svg>light</svg>", b"<svg>dark</svg>", b"PNG")

@@ -57,17 +57,15 @@ class Shown:
         return self.fitted(generic(n, np.random.default_rng((self.evidence.seed, key, n))))
 
     def fitted(self, batch: Batch) -> Batch:
-        """Return an (N,) batch as one row of a (1, N) batch, where the target takes no other."""
+        """Return an (N,) batch as (N, 1), where the target takes only sequences."""
         if not self.row_only or len(batch.shape) > 1:
             return batch
-        groups = None if batch.groups is None else batch.groups[:1]
         return replace(
             batch,
-            logits=batch.logits[None],
-            actions=batch.actions[None],
-            advantages=batch.advantages[None],
-            mask=None if batch.mask is None else batch.mask[None],
-            groups=groups,
+            logits=batch.logits[:, None],
+            actions=batch.actions[:, None],
+            advantages=batch.advantages[:, None],
+            mask=None if batch.mask is None else batch.mask[:, None],
         )
 
     def observe(self, batches: Sequence[Batch], repeat: int = 0) -> list[Observation]:
