@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "audit"
 TUTORIAL = ROOT / "docs" / "audit.md"
 PAGE = ROOT / "docs" / "audit-findings.md"
+KONDO_GATE = ROOT / "docs" / "audit-kondo-gate.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 
 
@@ -91,6 +92,10 @@ def main() -> None:
     page = PAGE.read_text("utf-8")
     page = replaced(page, "catalogue", catalogue_table())
     PAGE.write_text(page, "utf-8")
+    from kondo_gate_targets import rows
+
+    page = KONDO_GATE.read_text("utf-8")
+    KONDO_GATE.write_text(replaced(page, "kondo-gate", rows()), "utf-8")
     page = TUTORIAL.read_text("utf-8")
     for command, output in shown(page):
         with TemporaryDirectory() as folder:
