@@ -205,7 +205,7 @@ class AtLeastThePrice:
 @mutant(
     "numpy",
     "screen+loss",
-    QUARTER,
+    {**QUARTER, "unit": "sample"},
     "normalizer.constant",
     "The loss divides by the size of the first batch it ever screened.",
     on="sizes",

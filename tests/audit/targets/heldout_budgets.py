@@ -9,6 +9,7 @@ from torch import nn
 from targets.register import DG, KONDO, TOP_K, ZERO, mutant
 
 QUARTER = {**TOP_K, "rate": 0.25}
+SAMPLES = {**QUARTER, "unit": "sample"}
 
 
 def gather_log_probs(logits, labels):
@@ -79,7 +80,7 @@ class SmoothedPrice(nn.Module):
 @mutant(
     "torch",
     "logits",
-    QUARTER,
+    SAMPLES,
     "dynamics.warm-up",
     "The rate falls from 1 to 0.25 over the first four calls.",
 )
@@ -117,7 +118,7 @@ def never_fewer_than_four(logits, actions, advantages, rate=0.1, least=4):
 @mutant(
     "torch",
     "logprobs",
-    QUARTER,
+    SAMPLES,
     "count.other",
     "Of the k largest only those with positive delight are kept: none of a batch of failures.",
     on="nothing",

@@ -4,7 +4,7 @@ import torch
 
 from targets.register import DG, PG, TOP_K, ZERO, mutant
 
-SKIPS = {**TOP_K, "rate": 0.25, "skips": True}
+SKIPS = {**TOP_K, "rate": 0.25, "unit": "sample", "skips": True}
 
 
 def logp_of(model, observations, actions):
@@ -52,7 +52,7 @@ def padded_to_sixteen(model, observations, actions, advantages, rate=0.25, multi
 @mutant(
     "torch",
     "step",
-    {**ZERO, "skips": True},
+    {**ZERO, "unit": "sample", "skips": True},
     "empty.steps",
     "With nothing kept the backward is skipped, and the optimizer repeats the last gradient.",
     shows="moved",

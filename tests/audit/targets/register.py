@@ -48,7 +48,8 @@ class Target:
         ``module:object``, importable with tests/audit on the path.
     surface, framework : str
     claim : dict
-        Arguments of `Gate.named` (method, rate, price, temperature, unit), normalizer, skips.
+        Arguments of `Gate.named` (method, rate, price, temperature, unit), normalizer, skips. The
+        unit sample says that only (N,) batches are claimed.
     options : dict
         Arguments of `kondo_ref.audit.options.Options`.
     baseline : str
@@ -69,7 +70,12 @@ class Target:
         kept = dict(self.claim)
         beside = {name: kept.pop(name) for name in ("normalizer", "skips") if name in kept}
         method = kept.pop("method")
-        return Claim(method, Gate.named(method, **kept), baseline=self.baseline, **beside)
+        # Rewards come one for each answer; elsewhere a claim on samples is stated.
+        samples = kept.get("unit") == "sample" or self.surface == "rewards"
+        if kept.get("unit") == "sample":
+            del kept["unit"]
+        gate = Gate.named(method, **kept)
+        return Claim(method, gate, baseline=self.baseline, samples=samples, **beside)
 
 
 @dataclass(frozen=True)
