@@ -334,6 +334,7 @@ _ALL = [
             _WRONG,
             "Decisions of one sign of the advantage pass without a gate.",
         ),
+        ("probability", _WRONG, "The objective has pi(a) in place of its logarithm."),
         ("after-clip", _WRONG, "The gate or its advantage meets the PPO clip in another order."),
     ),
     *_entries(

@@ -211,7 +211,8 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
         worst = trial.misfits(origin if origin is not None else Member())[0]
         failing = () if origin is None else failures(trial, origin)
         return Identity(None, (), origin, False, worst, trial.random, trial, failing)
-    staged = [_stages(trial, match, start) for match, start in found[:8]]
+    whole = [(m, start) for m, start in found if trial.match(m.member, ()).exact]
+    staged = [_stages(trial, match, start) for match, start in (whole[:1] or found[:8])]
     best = min(staged, key=lambda s: (len(s[2]), len(s[1])))
     member, path, unexplained, start = best
     base = next((o for o in origins if o.baseline == member.baseline), origin) or start

@@ -44,6 +44,7 @@ _FALLBACK = {
     "factor": "weights.other",
     "normalizer": "normalizer.other",
     "leak": "detach.other",
+    "when_empty": "empty.forced-one",
     "leak_share": "detach.partial",
     "leak_temperature": "detach.other",
     "baseline": "advantage.baseline",

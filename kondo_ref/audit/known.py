@@ -135,6 +135,9 @@ def _gains() -> Iterator[Variant]:
 
 def _weights(base: Member) -> Iterator[Variant]:
     rate = number(base.price, 1, 1.0) if base.price[0] == "quantile" else base.rate
+    for power in (2.0, 0.5, 3.0):
+        what = "weights.squared" if power == 2.0 else "weights.root"
+        yield Variant(what, f"the gate to the power {power:g}", {"power": power})
     for factor, what, name in (
         ("inverse-probability", "weights.inverse-probability", "weighting by 1/p"),
         ("inverse-rate", "weights.inverse-rate", "weighting by 1/rate"),
@@ -143,13 +146,10 @@ def _weights(base: Member) -> Iterator[Variant]:
         ("sigmoid-price", "draw.chained", "the keep probability on the survivors"),
         ("surprisal", "weights.delight", "the delight in place of the advantage"),
         ("signal", "weights.other", "the signal as a second factor"),
-        ("probability", "weights.other", "pi(a) as a factor"),
+        ("probability", "placement.probability", "pi(a) in place of log pi(a)"),
     ):
         if factor != "inverse-rate" or 0.0 < rate < 1.0:
             yield Variant(what, name, {"factor": factor})
-    for power in (2.0, 0.5, 3.0):
-        what = "weights.squared" if power == 2.0 else "weights.root"
-        yield Variant(what, f"the gate to the power {power:g}", {"power": power})
     for low in (0.01, 0.05, 0.1, 0.2, 0.25, 0.5):
         yield Variant(
             "weights.floor", f"a least weight {low:g}", {"bounds": (low, float("inf"))}, low == 0.1
@@ -230,6 +230,8 @@ def _draws(base: Member) -> Iterator[Variant]:
 def _counts(base: Member) -> Iterator[Variant]:
     if base.draw != "top-k":
         if base.draw == "hard":
+            for what, which in (("one", "empty.forced-one"), ("all", "empty.dense-fallback")):
+                yield Variant(which, f"{what} kept where nothing is", {"when_empty": what})
             yield Variant("ties.inclusive", "keeping at the price", {"compare": ("ge",)})
             yield Variant(
                 "temperature.tie-value", "half a weight at the price", {"compare": ("half",)}

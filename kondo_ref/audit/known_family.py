@@ -65,6 +65,8 @@ class Member:
     unit, aggregation : str
     power : float
         The weight is w to this power (2: a double gate).
+    when_empty : str
+        one, all: what is kept all the same where a hard gate keeps nothing.
     gain : float
     bounds : tuple of float
         Weights are clipped to it.
@@ -107,6 +109,7 @@ class Member:
     aggregation: str = "mean"
     advantage: Part = RAW
     power: float = 1.0
+    when_empty: str = ""
     gain: float = 1.0
     bounds: tuple[float, float] = (-np.inf, np.inf)
     mix: float = 0.0
@@ -218,6 +221,8 @@ def prepare(
     else:
         x, w = _price_and_squash(member, units, unit_counted)
     w = np.where(unit_valid, w, 0.0)
+    if member.when_empty and member.draw == "hard" and not w.any() and unit_valid.any():
+        w = _kept_when_empty(member, units, unit_valid)
     shape = batch.shape
     if sequence:
         w = np.repeat(w[:, None], shape[1], axis=1)
@@ -226,6 +231,15 @@ def prepare(
     elif member.unit == "batch":
         w, x, units = (np.full(shape, a.reshape(-1)[0]) for a in (w, x, units))
     return Prepared(np.where(valid, w, 0.0), x, units, level, valid)
+
+
+def _kept_when_empty(member: Member, signal: FloatArray, valid: BoolArray) -> FloatArray:
+    """Return the gate where nothing exceeded the price and something is kept all the same."""
+    if member.when_empty == "all":
+        return valid.astype(np.float64)
+    w = np.zeros(signal.shape)
+    w.reshape(-1)[int(np.where(valid, signal, -np.inf).argmax())] = 1.0
+    return w
 
 
 def unit_signal(member: Member, batch: Batch) -> FloatArray:

@@ -48,12 +48,13 @@ def stream(
     kept, distance = np.zeros(signal.size), np.zeros(signal.size)
     drops = 0
     for i, value in enumerate(signal):
+        warm = len(memory) >= max(1, warmup)
         if "itself" in ways:
             memory.append(value)
-        known = np.array(memory if "forever" in ways else memory[-size:])
-        at = _price(known, rate, ways) if known.size >= max(1, warmup) else -np.inf
-        if known.size < max(1, warmup) and "drop" in ways:
-            at = np.inf
+        at = np.inf if "drop" in ways else -np.inf
+        if warm:
+            known = np.array(memory if "forever" in ways else memory[-size:])
+            at = _price(known, rate, ways)
         with np.errstate(invalid="ignore"):
             distance[i] = (value - at) / temperature if temperature else np.sign(value - at)
         above = value >= at if compare[0] == "ge" else value > at

@@ -1,5 +1,7 @@
 """Dimension 9: whether what is drawn is drawn anew, for each decision, independently."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from kondo_ref.audit.checks.estimator import finding
@@ -23,7 +25,7 @@ def drawing_findings(identity: Identity, claim: Claim) -> list[Finding]:
     if trial.random:
         how = dependence(trial.draws)
         if not how:
-            return []
+            return _same_again(identity)
         drawn = trial.draws[0]
         totals = drawn.gates.reshape(len(drawn.gates), -1).sum(axis=1)
         evidence = {
@@ -35,6 +37,21 @@ def drawing_findings(identity: Identity, claim: Claim) -> list[Finding]:
         return [finding(f"draw.{how}", told, evidence)]
     if claim.gate.needs_uniforms:
         return _fixed_seed(identity)
+    return []
+
+
+def _same_again(identity: Identity) -> list[Finding]:
+    """Return whether the same draw comes at every call of one conversation."""
+    evidence = identity.trial.evidence
+    drawn = identity.trial.draws[0].probe
+    again = replace(drawn, name="again and again, drawn", batches=(drawn.batch,) * 4)
+    seen = [evidence.of(one) for one in evidence.observe(again)]
+    first = seen[0]
+    if first is None or not np.any(first) or np.count_nonzero(first) == first.size:
+        return []
+    if all(one is not None and np.array_equal(one, first) for one in seen):
+        told = f"four calls in a row keep the same {np.count_nonzero(first)} of {first.size}"
+        return [finding("draw.fixed-seed", told, {"replay": replay_json(again.batches, 0)})]
     return []
 
 

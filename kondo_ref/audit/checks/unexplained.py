@@ -195,6 +195,8 @@ def _core(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str]:
         return "robustness.raises", "an ordinary batch gives no finite answer"
     if trial.random:
         return _random(identity, origin, probe, seen)
+    if origin.price[0] == "rolling" or evidence.subject.surface == "stream":
+        return "price.other", "what is kept follows another price"
     if probe.name == "generic" and _order_matters(evidence, probe):
         return "robustness.order", "the same decisions in another order give another result"
     pair = _pair(identity, origin, probe)

@@ -151,7 +151,7 @@ def probability_objective(logits, actions, advantages):
     "torch",
     "logits",
     ZERO,
-    "placement.negatives-ungated",
+    "draw.all",
     "Only successes are gated; failures pass as in PG.",
 )
 def failures_pass(logits, actions, advantages):
@@ -241,7 +241,7 @@ def grpo_advantages(logits, actions, rewards, groups):
     "torch",
     "logprobs",
     KONDO,
-    "detach.gate",
+    "draw.other",
     "A relaxed Bernoulli (Gumbel-sigmoid) gate, differentiated.",
 )
 def relaxed_bernoulli(logp, advantages, rate=0.1):

@@ -73,8 +73,8 @@ def one_coin_for_all(log_probs, advantages, generator, rate=0.1):
     "A generator seeded with 0 in the call: the same uniforms at every step.",
     shows="share",
 )
-def seeded_in_the_call(log_probs, advantages, rate=0.1, seed=0):
-    g = torch.Generator().manual_seed(seed)
+def seeded_in_the_call(log_probs, advantages, rate=0.1):
+    g = torch.Generator().manual_seed(0)
     w = keep_probs(log_probs, advantages, rate)
     return (torch.rand(w.shape, generator=g, dtype=w.dtype) < w).to(w.dtype)
 

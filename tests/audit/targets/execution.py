@@ -86,7 +86,7 @@ def skips_whole_micro_batches(model, observations, actions, advantages, rate=0.2
     "torch",
     "step",
     SKIPS,
-    "execution.padded",
+    "execution.masked",
     "Kept rows are padded back to the batch's size, to keep compiled shapes static.",
     shows="rows",
 )
