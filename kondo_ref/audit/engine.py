@@ -12,6 +12,7 @@ from kondo_ref.audit.checks import all_findings
 from kondo_ref.audit.identify import claimed_rate, gather, identify
 from kondo_ref.audit.identify_evidence import Evidence
 from kondo_ref.audit.identify_traits import traits
+from kondo_ref.audit.identify_unclaimed import identify_unclaimed
 from kondo_ref.audit.observation import Subject
 from kondo_ref.audit.verdict import Audit, Claim, Finding, Trait
 
@@ -70,7 +71,7 @@ def audit(
     if unusable:
         return _audit(subject, claim, "unusable", {"unusable": Trait(None, "exact", unusable)})
     tell(1)
-    identity = identify(trial, claim)
+    identity = identify_unclaimed(trial) if claim is None else identify(trial, claim)
     tell(2)
     findings = all_findings(identity, claim)
     found = traits(identity)
