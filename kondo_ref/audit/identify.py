@@ -167,18 +167,31 @@ def set_precision(evidence: Evidence, probes: Sequence[Probe]) -> None:
     if evidence.dtype != "float64":
         evidence.precision = evidence.dtype
         return
-    seen = [evidence.last(p) for p in probes[:6]]
+    probes = probes[:6]
+    seen = [evidence.last(p) for p in probes]
     rounding = sorted(s.residual for s in seen)
     if 1e-10 < rounding[len(rounding) // 2] < 1e-4:
         evidence.precision = "float32"
         return
-    found = [r.ravel() for s in seen if (r := evidence.of(s)) is not None]
-    values = np.concatenate(found)
-    values = np.abs(values[np.isfinite(values)])
-    if np.unique(values).size < 4 or any(rounding):
+    if any(rounding):
         return
+    values, uneven = [], 0
+    for probe, one in zip(probes, seen, strict=False):
+        response = evidence.of(one)
+        if response is None or not np.isfinite(response).all():
+            continue
+        values.append(np.abs(response).ravel())
+        u = probe.batch.advantages
+        share = np.abs(np.divide(response, u, out=np.zeros_like(response), where=u != 0))
+        share = share if evidence.gradient else np.abs(response)
+        some = share[share > 0]
+        # One weight for all says nothing: it may be a short number in any dtype.
+        uneven += int(some.size > 3 and np.ptp(some) > 1e-13 * some.max())
+    if not values or not uneven:
+        return
+    flat = np.concatenate(values)
     with np.errstate(over="ignore"):
-        single = np.abs(values.astype(np.float32).astype(np.float64) - values)
+        single = np.abs(flat.astype(np.float32).astype(np.float64) - flat)
     if not single.any():
         evidence.precision = "float32"
 

@@ -49,6 +49,7 @@ def traits(identity: Identity) -> dict[str, Trait]:
         found = {"method": Trait(None, "tested", why)}
         found["draw"] = Trait("drawn" if identity.random else "deterministic", "tested", _seeds())
         found["residual"] = Trait(identity.worst, "exact", f"over {probes} batches")
+        found["execution"] = _execution(identity)
         found["precision"] = _precision(identity)
         return found
     member = relevant(identity.member)
@@ -82,7 +83,13 @@ def traits(identity: Identity) -> dict[str, Trait]:
     if not trial.evidence.gradient:
         for name in ("normalizer", "advantage"):
             made[name] = (None, "assumed", "this surface shows weights only")
+    if trial.evidence.subject.surface == "rewards":
+        made["baseline"] = (words(member.baseline), value, fit)
+    if member.draw in ("hard", "bernoulli"):
+        nothing = {"": "nothing", "one": "one is kept", "all": "all are kept"}[member.when_empty]
+        made["empty"] = (nothing, gate, how)
     found = {name: Trait(*rest) for name, rest in made.items()}
+    found["execution"] = _execution(identity)
     found["precision"] = _precision(identity)
     return found
 
@@ -94,6 +101,29 @@ def _seeds() -> str:
 def _precision(identity: Identity) -> Trait:
     evidence = identity.trial.evidence
     return Trait(evidence.precision, "tested", f"test ratio at most {LIMIT:g} of its eps")
+
+
+def _execution(identity: Identity) -> Trait:
+    """Return masked, skipped or partial, from the rows that entered the backward."""
+    evidence = identity.trial.evidence
+    if "rows" not in evidence.subject.has:
+        return Trait(None, "assumed", "rows cannot be counted on this surface")
+    counts = []
+    for probe in identity.trial.only("core").probes:
+        seen = evidence.last(probe)
+        response = evidence.of(seen)
+        if response is None or seen.executed_rows is None or seen.dense_rows is None:
+            continue
+        kept = int(np.count_nonzero(response))
+        if kept < seen.dense_rows:
+            counts.append((kept, seen.executed_rows, seen.dense_rows))
+    if not counts:
+        return Trait("dense", "exact", "nothing was dropped in any batch")
+    kept, executed, dense = (sum(c) for c in zip(*counts, strict=True))
+    told = f"{executed} of {dense} rows entered the backward where {kept} were kept"
+    if all(c[1] == c[2] for c in counts):
+        return Trait("masked", "exact", told)
+    return Trait("skipped" if executed == kept else "partial", "exact", told)
 
 
 def _signal(member: Member) -> str:
