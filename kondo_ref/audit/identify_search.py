@@ -134,6 +134,8 @@ class Trial:
         if not np.isfinite(expected).all() or not np.isfinite(seen).all():
             # 0/0 of a batch without a spread: what is made of it is no part of the formula.
             return 0.0 if "ties" in probe.tags or probe.batch.actions.size < 3 else np.inf
+        if member.draw == "hard" and member.price[0] in INTERPOLATED and len(probe.batches) == 1:
+            expected = _outside_rounding(member, probe, seen, expected)
         return distance(seen, expected)
 
     def consistent(self, member: Member, *, stop: bool = True) -> tuple[bool, float]:
@@ -188,6 +190,28 @@ def realised(seen: FloatArray, probe: Probe) -> FloatArray:
     if high <= 1.2 * low:
         return some.astype(np.float64)
     return np.asarray((share > 0.5 * (low + high)).astype(np.float64))
+
+
+# Prices that are interpolated, so that a decision can be at one by rounding alone.
+INTERPOLATED = ("quantile", "rolling")
+
+
+def _outside_rounding(
+    member: Member, probe: Probe, seen: FloatArray, expected: FloatArray
+) -> FloatArray:
+    """Return what is expected, and what came where rounding of the price decides.
+
+    A decision that is exactly at the price is a tie, whose rule the member has.
+    """
+    if np.array_equal(seen, expected):
+        return expected
+    prepared = prepare(member, probe.batch)
+    if prepared.argument.shape != expected.shape:
+        return expected
+    scale = float(np.abs(prepared.gate_signal).max())
+    off = np.abs(prepared.argument)
+    rounding = (off > 0) & (off <= LIMIT * EPS["float64"] * scale)
+    return np.asarray(np.where(rounding, seen, expected))
 
 
 def _same_but_ties(member: Member, probe: Probe, gate: FloatArray) -> bool:

@@ -74,5 +74,8 @@ def _price(known: FloatArray, rate: float, ways: dict[str, None]) -> float:
         return float(known.mean() + ndtri(1.0 - rate) * known.std())
     for method in ("lower", "higher", "nearest"):
         if method in ways:
-            return float(np.quantile(known, 1.0 - rate, method=method))  # type: ignore[call-overload]
+            return float(np.quantile(known, 1.0 - rate, method=method))
+    if not np.isfinite(known).all():  # a transformed signal may overflow; the exact one refuses
+        with np.errstate(invalid="ignore"):
+            return float(np.quantile(known, 1.0 - rate))
     return upper_quantile(known, rate)
