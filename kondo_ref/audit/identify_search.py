@@ -211,7 +211,8 @@ def _outside_rounding(
     scale = float(np.abs(prepared.gate_signal).max())
     off = np.abs(prepared.argument)
     rounding = (off > 0) & (off <= LIMIT * EPS["float64"] * scale)
-    return np.asarray(np.where(rounding, seen, expected))
+    result: FloatArray = np.where(rounding, seen, expected)
+    return result
 
 
 def _same_but_ties(member: Member, probe: Probe, gate: FloatArray) -> bool:
