@@ -135,7 +135,8 @@ def gather(
     probes = [*flat, *others]
     if row_only:
         evidence.forget()
-        probes = [as_rows(p) for p in probes]
+        # A row without a valid token is no sequence; ragged rows are among those of sequences.
+        probes = [as_rows(p) for p in probes if sequences and "masked" not in p.tags]
         flat = [as_rows(p) for p in flat]
     sequences = sequences and (row_only or not samples)
     if sequences:

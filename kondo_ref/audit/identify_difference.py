@@ -28,6 +28,7 @@ _FALLBACK = {
     "squash": "temperature.squash",
     "scope": "price.scope",
     "price_masked": "price.includes-masked",
+    "count_positive": "count.rate",
     "count_masked": "count.includes-masked",
     "compare": "ties.other",
     "rate": "count.rate",

@@ -118,6 +118,9 @@ def _normalizers(base: Member) -> Iterator[Variant]:
         ("norm", "other", "dividing by the norm of the weights"),
     ):
         yield Variant(f"normalizer.{what}", name, {"normalizer": (part,)})
+    for size in (2.0, 4.0, 8.0, 16.0, 32.0):
+        changes = {"normalizer": ("part-kept", size)}
+        yield Variant("normalizer.kept", f"means over the kept of each {size:g}", changes, False)
     for value in (2.0, 8.0, 10.0, 16.0, 32.0, 64.0, 100.0, 128.0, 256.0, 512.0, 1000.0, 1024.0):
         changes = {"normalizer": ("constant", value)}
         yield Variant("normalizer.constant", f"dividing by {value:g}", changes, primary=False)
@@ -288,6 +291,7 @@ def _counts(base: Member) -> Iterator[Variant]:
     yield Variant(
         "count.rate", "the rate in per cent", {"rate": min(1.0, base.rate / 100.0)}, primary=False
     )
+    yield Variant("count.rate", "the rate of the positive ones", {"count_positive": True})
     yield Variant("count.includes-masked", "k from invalid decisions too", {"count_masked": True})
     yield Variant("count.includes-masked", "ranking invalid decisions too", {"price_masked": True})
     for tie, what, name in (
@@ -343,6 +347,12 @@ def _prices(base: Member) -> Iterator[Variant]:
         yield from _rolling(base)
     of_batch = kind != "fixed"
     if of_batch:
+        if base.draw == "hard":
+            for shift in (0.0, -1.0, 1.0, -2.0, 2.0):
+                for how in ("floor", "ceil", "round"):
+                    changes = {"price": ("index", rate, how, shift)}
+                    name = f"the order statistic {how}((1 - rate) N) {shift:+g}"
+                    yield Variant("price.order-statistic", name, changes, primary=False)
         for method in (
             "lower",
             "higher",
@@ -609,6 +619,10 @@ def _surprisals(base: Member) -> Iterator[Variant]:
             {"surprisal": ("add", bound)},
             bound == 1.0,
         )
+    for eps in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12):
+        changes = {"surprisal": ("log-eps", eps)}
+        name = f"-log(pi + {eps:g}), which is bounded"
+        yield Variant("surprisal.clamped", name, changes, primary=False)
     for value in (1.4426950408889634, 0.4342944819032518, 0.5, 2.0):
         yield Variant(
             "surprisal.scaled",
@@ -640,6 +654,8 @@ def _surprisals(base: Member) -> Iterator[Variant]:
         (("inverse-probability",), "other", "1/pi(a)"),
         (("expm1",), "other", "1/pi(a) - 1"),
         (("tanh",), "other", "tanh of the surprisal"),
+        (("times-probability",), "other", "pi(a) times the surprisal"),
+        (("focal",), "other", "(1 - pi(a)) squared times the surprisal"),
         (("scale-max", 0.0, 0.0), "whitened", "the surprisal over its largest"),
         (("scale-mean-abs", 0.0, 0.0), "whitened", "the surprisal over its mean"),
         (("minus-min",), "centred", "the surprisal less its least"),
@@ -718,6 +734,14 @@ def _units() -> Iterator[Variant]:
             changes,
             how in ("mean", "sum", "max", "product-of-means"),
         )
+    for size in (2, 4, 8, 16, 32):
+        for how in ("mean", "max", "sum"):
+            changes = {"unit": f"chunk {size}", "aggregation": how}
+            name = f"one gate for {size} decisions, by their {how}"
+            yield Variant("units.shared", name, changes, primary=False)
+    for how in ("mean", "max", "sum"):
+        changes = {"unit": "group", "aggregation": how}
+        yield Variant("units.shared", f"one gate for a group, by its {how}", changes, how == "mean")
     yield Variant("units.batch", "one gate for the batch", {"unit": "batch"})
 
 

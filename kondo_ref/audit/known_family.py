@@ -28,7 +28,7 @@ from kondo_ref.audit.known_parts import (
     transform,
 )
 from kondo_ref.audit.verdict import Claim
-from kondo_ref.checks import BoolArray, FloatArray
+from kondo_ref.checks import BoolArray, FloatArray, IntArray
 from kondo_ref.gate import Gate
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
 
@@ -53,8 +53,9 @@ class Member:
     price : tuple
     scope : tuple
         Where prices and counts are taken: batch, split, chunk, row, column.
-    price_masked, count_masked : bool
-        Invalid decisions enter the price and the ranking; the count alone.
+    price_masked, count_masked, count_positive : bool
+        Invalid decisions enter the price and the ranking; the count alone; only positive signals
+        are counted.
     draw : str
         soft, hard, bernoulli, top-k, all.
     compare : tuple
@@ -100,6 +101,7 @@ class Member:
     scope: Part = ("batch",)
     price_masked: bool = False
     count_masked: bool = False
+    count_positive: bool = False
     draw: str = "soft"
     compare: Part = ("gt",)
     rate: float = 1.0
@@ -212,6 +214,9 @@ def prepare(
         return Prepared(ones, ones, gain * level, level, valid)
     sequence = member.unit == "sequence" and len(batch.shape) == 2
     signal = _signal(member, gain, level)
+    labels = shared_labels(member.unit, batch)
+    if labels is not None:
+        return _shared(member, batch, labels, (gain, level, signal), (valid, counted))
     units, unit_valid, unit_counted = signal, valid, counted
     if sequence or member.unit == "batch":
         units, unit_valid, unit_counted = _aggregate(member, batch, gain, level, signal, counted)
@@ -231,6 +236,48 @@ def prepare(
     elif member.unit == "batch":
         w, x, units = (np.full(shape, a.reshape(-1)[0]) for a in (w, x, units))
     return Prepared(np.where(valid, w, 0.0), x, units, level, valid)
+
+
+def shared_labels(unit: str, batch: Batch) -> IntArray | None:
+    """Return which unit each decision belongs to, where units are groups or micro-batches."""
+    if unit == "group":
+        groups = np.zeros(batch.shape[0]) if batch.groups is None else batch.groups
+        _, which = np.unique(groups, return_inverse=True)
+        wide = which.reshape(-1, *[1] * (len(batch.shape) - 1))
+        return np.broadcast_to(wide, batch.shape).ravel().astype(np.int64)
+    if unit.startswith("chunk "):
+        return np.arange(batch.actions.size) // int(unit.partition(" ")[2])
+    return None
+
+
+def _shared(
+    member: Member,
+    batch: Batch,
+    labels: IntArray,
+    parts: tuple[FloatArray, FloatArray, FloatArray],
+    masks: tuple[BoolArray, BoolArray],
+) -> Prepared:
+    """Return keep probabilities where decisions share a gate, as the rows of a padded batch."""
+    count = np.bincount(labels)
+    place = np.zeros(labels.size, dtype=np.int64)
+    for label in range(count.size):
+        place[labels == label] = np.arange(count[label])
+    shape = (count.size, int(count.max()))
+
+    def padded(a: FloatArray) -> FloatArray:
+        wide = np.zeros(shape)
+        wide[labels, place] = a.ravel()
+        return wide
+
+    gain, level, signal = (padded(a) for a in parts)
+    counted = padded(masks[1].astype(np.float64)) > 0
+    whole = replace(member, unit="sequence")
+    units, unit_valid, unit_counted = _aggregate(whole, batch, gain, level, signal, counted)
+    units = transform(member.signal_transform, units, unit_counted)
+    x, w = _price_and_squash(whole, units, unit_counted)
+    w = np.where(unit_valid, w, 0.0)
+    w, x, units = (a[labels].reshape(batch.shape) for a in (w, x, units))
+    return Prepared(np.where(masks[0], w, 0.0), x, units, parts[1], masks[0])
 
 
 def _kept_when_empty(member: Member, signal: FloatArray, valid: BoolArray) -> FloatArray:
@@ -347,7 +394,12 @@ def _price_and_squash(
             continue
         if member.draw in ("top-k", "random-k"):
             n = int(inside.sum()) if member.count_masked else known.size
-            k = min(known.size, count_of(member.count, member.rate, n))
+            n = int(np.count_nonzero(known > 0)) if member.count_positive else n
+            k = (
+                min(known.size, max(1, count_of(member.count, member.rate, n)))
+                if (member.count_positive)
+                else min(known.size, count_of(member.count, member.rate, n))
+            )
             if member.draw == "random-k":
                 w[inside] = k / known.size
                 continue
@@ -451,6 +503,10 @@ def divisor(
             return float(max(1, n))
         each = np.maximum(valid.sum(axis=1, keepdims=True), 1)
         return np.asarray(each * max(1, int(np.count_nonzero(valid.any(axis=1)))), dtype=float)
+    if name == "part-kept":  # means over the kept of each micro-batch, averaged
+        flat = np.arange(valid.size) // int(number(member.normalizer, 1, 8.0))
+        kept = np.bincount(flat, weights=((gate > 0) & valid).ravel().astype(np.float64))
+        return np.asarray(np.maximum(kept, 1.0)[flat].reshape(batch.shape) * kept.size)
     if name == "kept-sequence-mean":
         if len(batch.shape) == 1:
             return float(max(1, np.count_nonzero(gate)))

@@ -90,6 +90,9 @@ def _elementwise(part: Part, x: FloatArray) -> FloatArray | None:
         "signed-root": lambda: np.sign(x) * np.sqrt(np.abs(x)),
         "cube": lambda: x * x * x,
         "tanh": lambda: np.tanh(x),
+        "log-eps": lambda: -np.log(np.exp(-x) + bound),
+        "times-probability": lambda: x * np.exp(-x),
+        "focal": lambda: np.expm1(-x) ** 2 * x,
         "power": lambda: np.sign(x) * np.abs(x) ** bound,
         "log1p": lambda: np.sign(x) * np.log1p(np.abs(x)),
         "expm1": lambda: np.expm1(np.minimum(x, 700.0)),
@@ -218,6 +221,11 @@ def price_of(part: Part, signal: FloatArray, temperature: float) -> float:
     if name == "order-next":
         k = count_of((part[2], 1.0), rate, signal.size)
         return float(np.sort(signal)[::-1][k]) if k < signal.size else -math.inf
+    if name == "index":  # of the ascending order, counted from (1 - rate) n, rounded and moved
+        exact = (1.0 - rate) * (signal.size - number(part, 4, 0.0))
+        rounding = {"floor": math.floor, "ceil": math.ceil, "round": round}[str(part[2])]
+        at = int(rounding(exact)) + int(number(part, 3, 0.0))
+        return float(np.sort(signal)[min(max(at, 0), signal.size - 1)])
     if name == "calibrated":
         return Calibrated(rate).solve(signal, max(temperature, 1e-300))
     if name == "mean":

@@ -242,6 +242,19 @@ def telling_sizes(rate: float) -> list[int]:
     return [*chosen, big]
 
 
+def _opposed(g: np.random.Generator, sign: float) -> Batch:
+    """Return rows whose mean delights fall with their length, while their sums grow.
+
+    With a negative sign every other row has a negative delight.
+    """
+    length = g.permutation(np.array([1, 2, 3, 4, 5, 6, 7, 1, 3, 7]))
+    mean = 3.0 / np.sqrt(length) + 0.07 * np.arange(10)
+    mean = np.where(np.arange(10) % 2 == 0, mean, sign * mean)
+    level = 0.4 + 2.5 * g.uniform(0.0, 1.0, (10, 7))
+    chi = mean[:, None] * (1.0 + 0.3 * g.uniform(-1.0, 1.0, (10, 7)))
+    return make(chi / level, level, g, mask=np.arange(7)[None, :] < length[:, None])
+
+
 def memory_probes(seed: int) -> list[Probe]:
     """Return batches after other batches: what a target remembers shows in the last."""
     g = np.random.default_rng([seed, 19])
@@ -343,5 +356,7 @@ def sequence_probes(seed: int, *, masks: bool) -> list[Probe]:
             Probe("ragged, loud", (replace(with_advantages(per_row, noise), mask=ragged),), masked),
             Probe("holes", (replace(wide, mask=holes),), masked),
             Probe("ragged, shared", (replace(per_row, mask=ragged),), masked),
+            Probe("ragged, opposed", (_opposed(g, 1.0),), masked),
+            Probe("ragged, opposed, mixed", (_opposed(g, -1.0),), masked),
         ]
     return probes

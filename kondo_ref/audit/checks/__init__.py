@@ -8,6 +8,7 @@ from kondo_ref.audit.checks.estimator import estimator_findings
 from kondo_ref.audit.checks.execution import execution_findings
 from kondo_ref.audit.checks.drawing import drawing_findings
 from kondo_ref.audit.checks.memory import memory_findings
+from kondo_ref.audit.checks.rates import rate_findings
 from kondo_ref.audit.checks.shown import Shown
 from kondo_ref.audit.checks.unexplained import unexplained_findings
 from kondo_ref.audit.identify import Identity
@@ -34,6 +35,7 @@ def all_findings(identity: Identity, claim: Claim | None) -> list[Finding]:
         *estimator_findings(identity, claim),
         *unexplained_findings(identity, claim),
         *memory_findings(identity),
+        *rate_findings(identity, claim),
         *execution_findings(shown, claim),
         *edge_findings(shown),
     ]

@@ -7,18 +7,20 @@ differs, a count, a factor, a gate, invalid decisions, tells the dimension.
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 from kondo_ref.audit.checks.estimator import comparison, finding
 from kondo_ref.audit.identify import Identity
-from kondo_ref.audit.identify_evidence import Evidence
+from kondo_ref.audit.identify_evidence import Evidence, distance
 from kondo_ref.audit.identify_search import realised
 from kondo_ref.audit.known_family import Member, prepare
-from kondo_ref.audit.probes import Probe, take
+from kondo_ref.audit.probes import Probe, make, take
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Claim, Finding
 from kondo_ref.checks import FloatArray
 
 LOOSE = 1e-6
+COARSE = 2.0**-6
 
 
 def unexplained_findings(identity: Identity, claim: Claim) -> list[Finding]:
@@ -152,6 +154,9 @@ def _sequences(
     ones = [p for p in probes if "masked" in p.tags and p.batch.valid.all()]
     if ones and all("masked" in p.tags for p in probes):
         return "units.mask-changes-unit", "a mask of ones changes the result", ones[0]
+    budget = [p for p in probes if _rows_lost(identity, member, p)]
+    if budget:
+        return "units.row-budget", "tokens that the gate kept are lost with their rows", budget[0]
     if _factor_only(identity, member, probes):
         return "normalizer.other", "the shape changes a factor of all coefficients", probes[0]
     if all("masked" in p.tags for p in probes):
@@ -160,6 +165,19 @@ def _sequences(
         return "robustness.mask-matters", "masked sequences alone differ", probes[0]
     which = "aggregation.other" if member.unit == "sequence" else "units.other"
     return which, "sequences are gated in another way", probes[0]
+
+
+def _rows_lost(identity: Identity, member: Member, probe: Probe) -> bool:
+    """Whether whole rows of the member's gate are missing, and the others are as they should be."""
+    pair = _pair(identity, member, probe)
+    if pair is None:
+        return False
+    seen, expected = pair
+    rows = (seen != 0).any(axis=1)
+    right = (expected != 0).any(axis=1)
+    if rows.all() or not rows.any() or not (right & ~rows).any():
+        return False
+    return bool(np.array_equal(seen[rows] != 0, expected[rows] != 0))
 
 
 def core_findings(identity: Identity) -> list[Finding]:
@@ -200,7 +218,11 @@ def _core(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str]:
     if probe.name == "generic" and _order_matters(evidence, probe):
         return "robustness.order", "the same decisions in another order give another result"
     pair = _pair(identity, origin, probe)
-    if pair is not None and _factor_only(identity, origin, tuple(identity.failing[:3])):
+    if _roughly(identity, origin):
+        return "robustness.dtype", "every batch is as claimed to three digits, not to more"
+    gradient = evidence.gradient
+    core = tuple(p for p in identity.failing if not p.tags & {"ties", "count", "memory"})
+    if pair is not None and gradient and _factor_only(identity, origin, core):
         return "normalizer.other", "all coefficients of a batch have another factor"
     u = probe.batch.advantages
     share = np.divide(seen, u, out=np.zeros_like(seen), where=u != 0)
@@ -220,6 +242,17 @@ def _core(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str]:
     if origin.draw in ("hard", "top-k", "bernoulli"):
         return "draw.soft", "every decision has a weight, of many sizes"
     return _soft(evidence, origin, probe, share)
+
+
+def _roughly(identity: Identity, origin: Member) -> bool:
+    """Whether the claim explains the core but for the rounding of a 16-bit number."""
+    gaps = []
+    for probe in identity.trial.only("core").probes:
+        pair = _pair(identity, origin, probe)
+        if pair is None:
+            return False
+        gaps.append(distance(*pair))
+    return bool(gaps) and max(gaps) < COARSE
 
 
 def _random(identity: Identity, origin: Member, probe: Probe, seen: FloatArray) -> tuple[str, str]:
@@ -266,7 +299,39 @@ def _soft(evidence: Evidence, origin: Member, probe: Probe, share: FloatArray) -
             return which, "a decision's weight follows the rest of the batch"
     if origin.draw == "all":
         return "weights.other", "coefficients have another factor than U"
+    found = _response_of(evidence)
+    if found:
+        return found
     return "signal.other", "the weight is another function of U and l"
+
+
+def _response_of(evidence: Evidence) -> tuple[str, str] | None:
+    """Return what a soft weight is a function of: of U f(l), of U and l, or of more than these.
+
+    Five advantages times four surprisals, each twice with other logits of the other actions.
+    """
+    g = np.random.default_rng(29)
+    u, level = (a.ravel() for a in np.meshgrid([0.4, 0.8, 1.2, -0.6, -1.0], [0.3, 0.8, 1.6, 3.0]))
+    batches = [make(u, level, g) for _ in range(2)]
+    shares = []
+    for i, batch in enumerate(batches):
+        seen = evidence.response(Probe(f"grid {i}", (batch,)))
+        if seen is None or not np.isfinite(seen).all():
+            return None
+        shares.append(seen * u.size / batch.advantages if evidence.gradient else seen)
+    a, b = shares
+    if np.abs(a - b).max() > 1e-4 * np.abs(a).max():
+        return (
+            "surprisal.other",
+            "the weight follows more of the policy than the action's surprisal",
+        )
+    if (a <= 0).any() or (a >= 1).any():
+        return "signal.function", "the weight is another function of U and l"
+    x = logit(a).reshape(4, 5)
+    singular = np.linalg.svd(x, compute_uv=False)
+    if singular[1] < 1e-4 * singular[0]:
+        return "signal.function", "the signal is U times another function of l"
+    return None
 
 
 def _order_matters(evidence: Evidence, probe: Probe) -> bool:

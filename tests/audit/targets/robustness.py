@@ -122,7 +122,7 @@ def missing_squeeze(logits, actions, advantages):
     "torch",
     "logprobs",
     DG,
-    "robustness.precision",
+    "robustness.dtype",
     "The delight is formed in float16 to save memory: gates have three digits.",
 )
 def half_precision_gate(logp, advantages):

@@ -116,7 +116,7 @@ def random_tenth(logp, advantages, rate=0.1):
     "numpy",
     "gate",
     DG,
-    "signal.function",
+    "signal.other",
     "|U| f(l) with a focal-loss factor (1 - pi)^2 as the gate.",
     shows="weights",
 )
@@ -129,7 +129,7 @@ def focal_gate(log_probs, advantages):
     "torch",
     "logits",
     DG,
-    "signal.function",
+    "surprisal.other",
     "U pi(a) l: delight weighed by the probability once more, so rare successes look dull.",
 )
 def expected_delight(logits, actions, advantages):

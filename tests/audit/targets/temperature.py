@@ -38,7 +38,7 @@ def beta_is_an_inverse_temperature(log_probs, advantages, beta=2.0):
     "torch",
     "logprobs",
     DG,
-    "signal.scaled",
+    "temperature.adaptive",
     "The delight is divided by its root mean square: the gate forgets the scale of the reward.",
 )
 def scaled_by_rms(logp, advantages):
