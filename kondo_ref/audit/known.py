@@ -86,7 +86,7 @@ def _all(base: Member) -> Iterator[Variant]:
     yield from _signals()
     yield from _surprisals(base)
     yield from _advantages()
-    yield from _units()
+    yield from _units(base)
     yield from _detach(base)
     yield from _baselines(base)
     yield Variant("robustness.mask-ignored", "an ignored mask", {"mask_ignored": True})
@@ -347,6 +347,9 @@ def _prices(base: Member) -> Iterator[Variant]:
         yield from _rolling(base)
     of_batch = kind != "fixed"
     if of_batch:
+        for method in ("lower", "higher", "nearest", "midpoint"):
+            changes = {"price": ("quantile", rate, method)}
+            yield Variant("price.interpolation", f"the {method} quantile", changes)
         if base.draw == "hard":
             for shift in (0.0, -1.0, 1.0, -2.0, 2.0):
                 for how in ("floor", "ceil", "round"):
@@ -354,10 +357,6 @@ def _prices(base: Member) -> Iterator[Variant]:
                     name = f"the order statistic {how}((1 - rate) N) {shift:+g}"
                     yield Variant("price.order-statistic", name, changes, primary=False)
         for method in (
-            "lower",
-            "higher",
-            "nearest",
-            "midpoint",
             "inverted_cdf",
             "hazen",
             "weibull",
@@ -709,7 +708,7 @@ def _both(part: Part, what: str, name: str, primary: bool) -> Iterator[Variant]:
     yield Variant(f"advantage.{in_gate}", f"{name}, in the gate", {"gate_advantage": part}, primary)
 
 
-def _units() -> Iterator[Variant]:
+def _units(base: Member) -> Iterator[Variant]:
     yield Variant("units.token-for-sequence", "a gate of every token", {"unit": "token"})
     for how, what in (
         ("mean", ""),
@@ -734,15 +733,19 @@ def _units() -> Iterator[Variant]:
             changes,
             how in ("mean", "sum", "max", "product-of-means"),
         )
+    yield Variant("units.batch", "one gate for the batch", {"unit": "batch"})
+    if base.price[0] == "rolling":
+        return
     for size in (2, 4, 8, 16, 32):
         for how in ("mean", "max", "sum"):
             changes = {"unit": f"chunk {size}", "aggregation": how}
             name = f"one gate for {size} decisions, by their {how}"
             yield Variant("units.shared", name, changes, primary=False)
+    if base.baseline == ("none",):
+        return
     for how in ("mean", "max", "sum"):
         changes = {"unit": "group", "aggregation": how}
         yield Variant("units.shared", f"one gate for a group, by its {how}", changes, how == "mean")
-    yield Variant("units.batch", "one gate for the batch", {"unit": "batch"})
 
 
 def _baselines(base: Member) -> Iterator[Variant]:

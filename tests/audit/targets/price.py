@@ -93,7 +93,7 @@ def kth_largest_is_the_price(logits, actions, advantages, rate=0.1):
     "python",
     "lists",
     HARD,
-    "price.order-statistic",
+    "price.interpolation",
     "sorted(delight)[int((1 - rate) * n)]: no interpolation, and one decision fewer.",
     shows="weights",
     returns=("weights",),
