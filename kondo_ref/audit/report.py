@@ -4,13 +4,13 @@ A report is a list of blocks; each form lays them out in its own way. Nothing is
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from kondo_ref import files
 from kondo_ref.audit.json_schema import json_values
+from kondo_ref.audit.report_blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
 from kondo_ref.audit.verdict import SEVERITIES, Audit, Claim, Finding
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
 
@@ -25,79 +25,6 @@ NO_FIGURES = (
 )
 # Of the evidence, what has a place of its own.
 REPLAY = "replay"
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading of a level from 1."""
-
-    text: str
-    level: int
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Running text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of words under a head.
-
-    Parameters
-    ----------
-    head : tuple of str
-    rows : tuple of tuple of str
-    code : tuple of int
-        Columns that hold names or numbers.
-    """
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    code: tuple[int, ...] = (0,)
-
-
-@dataclass(frozen=True)
-class Code:
-    """Lines to be read, or typed, as they are."""
-
-    text: str
-    language: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure, drawn for light and for dark surroundings.
-
-    Parameters
-    ----------
-    name : str
-        For its file, in one word.
-    caption : str
-    light, dark : bytes
-        SVG.
-    png : bytes
-        The light one, for where SVG is not shown.
-    """
-
-    name: str
-    caption: str
-    light: bytes
-    dark: bytes
-    png: bytes
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The verdict, which is what a reader looks for first."""
-
-    verdict: str
-    sentence: str
-
-
-Block = Heading | Paragraph | Table | Code | Picture | Verdict
 
 
 def claim_sentence(claim: Claim | None) -> str:

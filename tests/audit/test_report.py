@@ -16,7 +16,8 @@ from kondo_ref.audit import Audit, Claim, Options, Trait, write_report
 from kondo_ref.audit.catalogue import DIMENSIONS
 from kondo_ref.audit.json_schema import SCHEMA_FILE, audit_json, claim_json, read_audit
 from kondo_ref.audit.observation import FRAMEWORKS, SURFACES
-from kondo_ref.audit.report import Code, Heading, Picture, Table, claim_sentence, document, shown
+from kondo_ref.audit.report import claim_sentence, document, shown
+from kondo_ref.audit.report_blocks import Code, Heading, Picture, Table
 from kondo_ref.audit.report_html import html
 from kondo_ref.audit.report_markdown import escaped, markdown
 from kondo_ref.audit.report_text import WIDTH, failure, stale_sentence, text

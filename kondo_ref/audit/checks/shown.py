@@ -6,6 +6,7 @@ otherwise has its findings already, and an edge is judged by itself.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from kondo_ref.audit.identify_search import RANDOM, realised
 from kondo_ref.audit.known_family import Member
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.probes import Probe, generic
+from kondo_ref.audit.replay import replay_json
 from kondo_ref.checks import FloatArray
 
 GATES = ("gate", "stream", "lists")
+N = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,3 +126,16 @@ def gap(seen: FloatArray, expected: FloatArray) -> float:
     if not np.isfinite(seen).all():
         return np.inf
     return distance(seen, expected)
+
+
+def half(batch: Batch) -> Any:
+    """Return a mask that leaves out every other decision of the second half."""
+    n = batch.actions.size
+    mask = np.ones(n, dtype=np.bool_)
+    mask[n // 2 :: 2] = False
+    return mask.reshape(batch.shape)
+
+
+def numbers(seen: Observation, batch: Batch) -> dict[str, Any]:
+    """Return the evidence of one batch: the loss, and what is needed to run it again."""
+    return {"loss": seen.loss, "replay": replay_json([batch], 0)}
