@@ -31,6 +31,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; }
 table.plain th { width: 11rem; font-weight: 400; }
+table.pairs th:first-child { width: 16rem; }
 code, pre { font: .88em/1.45 ui-monospace, monospace; }
 pre { background: var(--shade); padding: .6rem .8rem; border-radius: .25rem;
   white-space: pre-wrap; }
@@ -104,7 +105,8 @@ def _table(table: Table) -> str:
         return f'<table class="plain"><tbody>{rows}</tbody></table>'
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.head)
     rows = "".join(f"<tr>{_cells(table, row)}</tr>" for row in table.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    kind = ' class="pairs"' if len(table.head) == 2 else ""
+    return f"<table{kind}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _cells(table: Table, row: tuple[str, ...]) -> str:
