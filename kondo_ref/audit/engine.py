@@ -67,6 +67,7 @@ def audit(
         claimed_rate(claim),
         quick=quick,
         samples=claim is not None and claim.samples,
+        by_rows=claim is not None and claim.gate.unit == "sequence",
     )
     if unusable:
         return _audit(subject, claim, "unusable", {"unusable": Trait(None, "exact", unusable)})

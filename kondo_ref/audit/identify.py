@@ -98,7 +98,12 @@ def is_random(evidence: Evidence, probes: tuple[Probe, ...]) -> bool:
 
 
 def gather(
-    evidence: Evidence, rate: float, *, quick: bool = False, samples: bool = False
+    evidence: Evidence,
+    rate: float,
+    *,
+    quick: bool = False,
+    samples: bool = False,
+    by_rows: bool = False,
 ) -> tuple[Trial, str]:
     """Show a target the probes of the estimator, and return what it did.
 
@@ -109,6 +114,8 @@ def gather(
     quick : bool
     samples : bool
         Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other.
+    by_rows : bool
+        Sequences are claimed: a target that takes (B, T) batches is shown no (N,) ones.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def gather(
         flat = [grouped(p) for p in flat]
     row_only = False
     seen = evidence.last(flat[0])
-    if evidence.of(seen) is None and sequences:
+    if sequences and (by_rows or evidence.of(seen) is None):
         rowed = as_rows(flat[0])
         row_only = evidence.of(evidence.last(replace(rowed, name="generic, as rows"))) is not None
     if evidence.of(seen) is None and not row_only:

@@ -118,6 +118,7 @@ def _extra(trial: Trial, member: Member, probes: list[Probe]) -> Iterator[Varian
         ("entropy", "placement.entropy", "an entropy bonus"),
         ("uniform", "placement.extra-term", "a divergence from the uniform policy"),
         ("square", "placement.extra-term", "a decay of the logits"),
+        ("baseline", "detach.baseline", "an attached baseline"),
     ):
         for per in ("mean", "sum"):
             pair = _pair(trial, member, probes[0])

@@ -77,10 +77,11 @@ _GATE_FIELDS = frozenset(
 
 
 def _all(base: Member) -> Iterator[Variant]:
-    yield from _gains()
+    yield from _gains(base)
     yield from _normalizers(base)
     yield from _draws(base)
     yield from _counts(base)
+    yield from _price_scales(base)
     yield from _prices(base)
     yield from _temperatures(base)
     yield from _signals()
@@ -129,7 +130,10 @@ def _normalizers(base: Member) -> Iterator[Variant]:
             yield Variant("normalizer.expected-kept", name, {"normalizer": (part,)})
 
 
-def _gains() -> Iterator[Variant]:
+def _gains(base: Member) -> Iterator[Variant]:
+    rate = number(base.price, 1, 1.0) if base.price[0] in ("quantile", "calibrated") else base.rate
+    if 0.0 < rate < 1.0:
+        yield Variant("weights.inverse-rate", "weighting by 1/rate", {"factor": "inverse-rate"})
     for gain in (2.0, 0.5, -1.0, 4.0, 3.0, 10.0, 0.1, 0.25):
         what = "weights.sign" if gain < 0 else "weights.gain"
         name = "a turned sign" if gain < 0 else f"gain {gain:g}"
@@ -143,7 +147,6 @@ def _weights(base: Member) -> Iterator[Variant]:
         yield Variant(what, f"the gate to the power {power:g}", {"power": power})
     for factor, what, name in (
         ("inverse-probability", "weights.inverse-probability", "weighting by 1/p"),
-        ("inverse-rate", "weights.inverse-rate", "weighting by 1/rate"),
         ("realised-rate", "weights.inverse-rate", "weighting by 1/(realised rate)"),
         ("sigmoid", "draw.chained", "a DG weight on the survivors"),
         ("sigmoid-price", "draw.chained", "the keep probability on the survivors"),
@@ -151,7 +154,7 @@ def _weights(base: Member) -> Iterator[Variant]:
         ("signal", "weights.other", "the signal as a second factor"),
         ("probability", "placement.probability", "pi(a) in place of log pi(a)"),
     ):
-        if factor != "inverse-rate" or 0.0 < rate < 1.0:
+        if factor != "realised-rate" or 0.0 < rate < 1.0:
             yield Variant(what, name, {"factor": factor})
     for low in (0.01, 0.05, 0.1, 0.2, 0.25, 0.5):
         yield Variant(
@@ -338,6 +341,18 @@ def _counts(base: Member) -> Iterator[Variant]:
         )
 
 
+def _price_scales(base: Member) -> Iterator[Variant]:
+    """Yield what a temperature may leave undivided; reads as another price, so it comes first."""
+    if base.draw in ("soft", "bernoulli") and base.temperature not in (0.0, 1.0):
+        if base.price == ("fixed", 0.0):
+            return
+        for heat, name in (
+            ("signal-only", "a price not divided"),
+            ("price-only", "a price alone divided"),
+        ):
+            yield Variant("temperature.divides-price", name, {"heat": heat})
+
+
 def _prices(base: Member) -> Iterator[Variant]:
     if base.draw in ("top-k", "all"):
         return
@@ -396,7 +411,10 @@ def _prices(base: Member) -> Iterator[Variant]:
     else:
         for value in (0.0, 0.1, 0.5, 1.0, -1.0, 0.25, 2.0):
             yield Variant(
-                "price.value", f"a price of {value:g}", {"price": ("fixed", value)}, primary=False
+                "price.value" if value else "price.missing",
+                f"a price of {value:g}",
+                {"price": ("fixed", value)},
+                primary=False,
             )
     what = "price.rate" if kind == "quantile" else "price.batch"
     for other in (
@@ -489,13 +507,6 @@ def _temperatures(base: Member) -> Iterator[Variant]:
         yield Variant(
             "temperature.value", "the square of the temperature", {"heat": "square"}, primary=False
         )
-        if base.price != ("fixed", 0.0):
-            yield Variant(
-                "temperature.divides-price", "a price not divided", {"heat": "signal-only"}
-            )
-            yield Variant(
-                "temperature.divides-price", "a price alone divided", {"heat": "price-only"}
-            )
     for value in (0.01, 0.05, 0.1, 0.25, 0.5, 2.0, 4.0, 5.0, 10.0):
         changes = {"temperature": value * (base.temperature or 1.0)}
         yield Variant(

@@ -391,7 +391,8 @@ def extra_part(part: Part, batch: Batch) -> FloatArray:
     ----------
     part : tuple
         (kind, factor, mean or sum): entropy, a bonus on the policy's entropy; uniform, the
-        divergence of the uniform policy; square, half the squared logits.
+        divergence of the uniform policy; square, half the squared logits; baseline, an
+        attached expected confidence.
     batch : Batch
     """
     kind, factor, per = str(part[0]), number(part, 1, 1.0), str(part[2])
@@ -402,6 +403,9 @@ def extra_part(part: Part, batch: Batch) -> FloatArray:
         ascent = -pi * (log_pi + entropy)
     elif kind == "uniform":
         ascent = 1.0 / pi.shape[-1] - pi
+    elif kind == "baseline":  # of an attached sum of pi squared
+        expected = (pi**2).sum(axis=-1, keepdims=True)
+        ascent = 2.0 * pi * (pi - expected) * batch.surprisal[..., None]
     else:
         ascent = -batch.logits
     direction = -pi

@@ -160,12 +160,12 @@ def flat_probes(seed: int, *, masks: bool) -> list[Probe]:
     ordinary = frozenset({"ordinary"})
     base = generic(24, g)
     one = lambda name, batch, *tags: Probe(name, (batch,), frozenset(tags) | ordinary)  # noqa: E731
-    low = make(-3.0 - g.uniform(0, 2, 9), 1.0 + g.uniform(0, 2, 9), g)
-    neutral = make(np.zeros(9), 0.3 + g.uniform(0, 2, 9), g)
+    low = make(-3.0 - g.uniform(0, 2, 8), 1.0 + g.uniform(0, 2, 8), g)
+    neutral = make(np.zeros(8), 0.3 + g.uniform(0, 2, 8), g)
     permuted = g.permutation(24)
     probes = [
         one("generic", base),
-        one("another", generic(17, g, scale=0.8, shift=0.7)),
+        one("another", generic(16, g, scale=0.8, shift=0.7)),
         one("scaled up", with_advantages(base, base.advantages * 8.0)),
         one("scaled down", with_advantages(base, base.advantages / 64.0)),
         one("shifted", with_advantages(base, base.advantages + 2.5)),
@@ -180,10 +180,10 @@ def flat_probes(seed: int, *, masks: bool) -> list[Probe]:
         Probe("pair", (generic(2, g),), ordinary | {"ties"}),
     ]
     if masks:
-        hidden = np.zeros(33, dtype=np.bool_)
-        hidden[g.permutation(33)[:24]] = True
-        joined = replace(generic(33, g, shift=0.3), mask=hidden)
-        loud = np.where(hidden, joined.advantages, 9.0 + g.uniform(0, 2, 33))
+        hidden = np.zeros(32, dtype=np.bool_)
+        hidden[g.permutation(32)[:24]] = True
+        joined = replace(generic(32, g, shift=0.3), mask=hidden)
+        loud = np.where(hidden, joined.advantages, 9.0 + g.uniform(0, 2, 32))
         probes += [
             one("mask of ones", replace(base, mask=np.ones(24, dtype=np.bool_)), "masked"),
             one("masked", joined, "masked"),
@@ -214,7 +214,7 @@ def count_probes(seed: int, rate: float, *, masks: bool) -> list[Probe]:
     tags = frozenset({"ordinary", "count"})
     probes = [Probe(f"count N={n}", (spaced(n, g),), tags) for n in sorted(sizes)]
     if masks:
-        for n, valid in ((96, 48), (33, 1), (96, 20)):
+        for n, valid in ((96, 48), (32, 1), (96, 20)):
             mask = np.zeros(n, dtype=np.bool_)
             mask[g.permutation(n)[:valid]] = True
             batch = replace(spaced(n, g), mask=mask)
@@ -291,7 +291,7 @@ def tie_probes(seed: int) -> list[Probe]:
         Probe("ties at the top", (take(close, g.permutation(24)),), tags),
         *(
             Probe(f"almost tied, {gap:g}", (_almost(gap, g),), tags | {"slack"})
-            for gap in (1e-2, 1e-3, 1e-4)
+            for gap in (1e-2, 1e-3, 1e-4, 1e-7, 1e-9)
         ),
     ]
 

@@ -122,7 +122,7 @@ def with_entropy_bonus(logits, actions, advantages, ent_coef=0.01):
     "jax",
     "logits",
     PG,
-    "placement.extra-term",
+    "placement.entropy",
     "A KL to the uniform policy is added to the loss.",
     shows="residual",
 )

@@ -195,7 +195,7 @@ def clipped_gates(logp, advantages):
     "jax",
     "gate",
     DG,
-    "weights.floor",
+    "placement.ungated-share",
     "eps + (1 - eps) sigmoid: dropped decisions keep a tenth of their weight.",
     shows="weights",
 )
@@ -233,7 +233,7 @@ def delight_in_the_update(logp, advantages):
     "jax",
     "logits",
     DG,
-    "weights.self-normalised",
+    "normalizer.weight-sum",
     "Gates are divided by their mean: the step is as long as that of PG.",
 )
 def mean_one_gates(logits, actions, advantages):
