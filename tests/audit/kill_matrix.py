@@ -70,7 +70,7 @@ def kill_table(results: Results) -> str:
             if mutant.dimension == dimension:
                 ids = results[mutant.place]["findings"]
                 others = ", ".join(f"`{i}`" for i in ids if i != mutant.finding)
-                own = f"`{mutant.finding}`" if mutant.finding in ids else "**missed**"
+                own = f"`{mutant.finding}`" if mutant.finding in ids else f"not {mutant.finding}"
                 called = f"{mutant.framework}, {mutant.surface}"
                 rows.append(
                     f"| `{mutant.name}` | {called} | {escaped(mutant.tells)} | {own} | {others} |"
@@ -103,11 +103,12 @@ def summary(results: Results) -> str:
     """Return in a sentence how many mutants and correct implementations are told as what."""
     import targets
 
-    killed = sum(m.finding in results[m.place]["findings"] for m in targets.MUTANTS)
+    seen = sum(bool(results[m.place]["findings"]) for m in targets.MUTANTS)
+    named = sum(m.finding in results[m.place]["findings"] for m in targets.MUTANTS)
     conforming = sum(results[c.place]["verdict"] == "conforms" for c in targets.CORRECT)
     return (
-        f"Of {len(targets.MUTANTS)} mutants {killed} are reported under their own id; of "
-        f"{len(targets.CORRECT)} correct implementations {conforming} conform."
+        f"Of {len(targets.MUTANTS)} mutants {seen} are found to deviate, {named} of them under "
+        f"their own id; of {len(targets.CORRECT)} correct implementations {conforming} conform."
     )
 
 

@@ -89,8 +89,15 @@ def run(command: str, folder: Path) -> str:
 
 def main() -> None:
     """Write the tables, and what the commands of the tutorial print."""
+    from kill_matrix import RESULTS, committed, dimension_table, kill_table, summary
+
     page = PAGE.read_text("utf-8")
     page = replaced(page, "catalogue", catalogue_table())
+    if RESULTS.exists():
+        results = committed()
+        page = replaced(page, "summary", summary(results))
+        page = replaced(page, "dimensions", dimension_table(results))
+        page = replaced(page, "mutants", kill_table(results))
     PAGE.write_text(page, "utf-8")
     from kondo_gate_targets import rows
 
