@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from dying import dies
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kondo_ref.claims import gambling, gambling_corners, gambling_drift
@@ -202,15 +202,26 @@ def test_soft_moments_agree_with_more_digits(mean, sigma, slope, price, temperat
     assert abs(found.gain - float(gain)) <= 400 * EPS * found.magnitude
 
 
-@given(st.lists(st.floats(-30, 30), min_size=2, max_size=5), st.data())
-def test_the_drift_is_the_gradient_of_the_expected_gain(logits, data):
-    z = np.array(logits)
-    m = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=z.size, max_size=z.size)))
+def rounding(scale):
+    """64 roundings of numbers up to `scale`: relative, and absolute below the smallest normal."""
+    return 64 * (EPS * scale + float(np.finfo(np.float64).smallest_subnormal))
+
+
+@st.composite
+def logits_and_gains(draw):
+    logits = draw(st.lists(st.floats(-30, 30), min_size=2, max_size=5))
+    return logits, draw(st.lists(st.floats(-5, 5), min_size=len(logits), max_size=len(logits)))
+
+
+@given(logits_and_gains())
+@example(([0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.225073858507e-311]))  # a subnormal gain
+def test_the_drift_is_the_gradient_of_the_expected_gain(pair):
+    z, m = (np.array(part) for part in pair)
     pi = np.exp(z - np.logaddexp.reduce(z))
     desired = pi * m - pi * (pi @ m)
     scale = float(np.abs(m).max()) * np.sqrt(z.size)
-    assert np.linalg.norm(logit_drift(z, lambda _: m) - desired) <= 64 * EPS * scale
-    assert abs(probability_drift(z, lambda _: m).sum()) <= 64 * EPS * scale
+    assert np.linalg.norm(logit_drift(z, lambda _: m) - desired) <= rounding(scale)
+    assert abs(probability_drift(z, lambda _: m).sum()) <= rounding(scale)
 
 
 @given(bandits(), st.floats(-20, 20), gates())
@@ -218,7 +229,7 @@ def test_the_drift_of_pi_2_is_that_of_two_logits(bandit, logit, gate):
     gains = np.array([m.gain for m in arm_moments(bandit, logit, gate)])
     flow = probability_drift(np.array([0.0, logit]), lambda _: gains)
     scale = float(np.abs(gains).max())
-    assert abs(flow[1] - drift(bandit, logit, gate)) <= 64 * EPS * scale
+    assert abs(flow[1] - drift(bandit, logit, gate)) <= rounding(scale)
 
 
 @given(st.floats(0.2, 50.0), st.floats(-3, 3).map(np.exp))

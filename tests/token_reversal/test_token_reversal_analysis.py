@@ -97,6 +97,7 @@ def test_shares_of_tokens_say_what_of() -> None:
 def test_the_headline_says_what_was_run() -> None:
     assert analysis.headline(Settings(length=4, steps=1200).to_dict()) == (
         "token-reversal (4 tokens of 2, prefix reward), 1,200 steps of 10 x 10, baseline group-mean"
+        "; at the last log point"
     )
 
 
