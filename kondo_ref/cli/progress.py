@@ -33,6 +33,11 @@ class Progress:
         if self.bar is not None:
             self.bar.close()
 
+    def describe(self, what: str) -> None:
+        """Say what is being done, beside the bar."""
+        if self.bar is not None:
+            self.bar.set_description(what)
+
     def show(self, done: int) -> None:
         """Show how much is done."""
         if self.bar is not None:

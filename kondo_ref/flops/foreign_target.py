@@ -1,4 +1,4 @@
-"""Foreign code by its name: ``module:callable``, or ``path.py:callable`` for a file anywhere."""
+"""Foreign code by its name: ``module:object``, or ``path.py:object`` for a file anywhere."""
 
 import sys
 from collections.abc import Callable
@@ -10,18 +10,22 @@ from types import ModuleType
 from typing import Any
 
 
-def load_callable(target: str) -> Callable[..., Any]:
-    """Return the callable that a name stands for.
+def load_object(target: str) -> tuple[Any, Any]:
+    """Return the object that a name stands for, and what it is an attribute of.
 
     Parameters
     ----------
     target : str
-        ``module:callable`` or ``path.py:callable``; dots lead to an attribute of an attribute.
+        ``module:object`` or ``path.py:object``; dots lead to an attribute of an attribute.
+
+    Returns
+    -------
+    found : object
+    owner : object
+        The module, the class or the object that has it.
 
     Raises
     ------
-    TypeError
-        It is not callable.
     ValueError
         It is no such name, or cannot be loaded.
     """
@@ -30,12 +34,33 @@ def load_callable(target: str) -> Callable[..., Any]:
         raise ValueError(f"target: expected module:callable or path.py:callable, got {target!r}")
     try:
         module = _file(Path(place)) if place.endswith(".py") else import_module(place)
-        found = reduce(getattr, attribute.split("."), module)
+        *path, last = attribute.split(".")
+        owner = reduce(getattr, path, module)
+        found = getattr(owner, last)
     except Exception as error:  # whatever a module does while it is imported
         reason = " ".join(str(error).split())
         raise ValueError(
             f"target: cannot load {target!r} ({type(error).__name__}: {reason})"
         ) from error
+    return found, owner
+
+
+def load_callable(target: str) -> Callable[..., Any]:
+    """Return the callable that a name stands for.
+
+    Parameters
+    ----------
+    target : str
+        As of `load_object`.
+
+    Raises
+    ------
+    TypeError
+        It is not callable.
+    ValueError
+        It is no such name, or cannot be loaded.
+    """
+    found, _ = load_object(target)
     if not callable(found):
         raise TypeError(f"target: {target!r} is not callable")
     result: Callable[..., Any] = found
