@@ -53,8 +53,11 @@ class FiniteRewards:
 
     @classmethod
     def certain(cls, rewards: FloatArray) -> "FiniteRewards":
-        """Return deterministic rewards (K,)."""
-        column = np.asarray(rewards, dtype=np.float64)[:, None]
+        """Return deterministic rewards (K,), K >= 1."""
+        given = checks.real_array("rewards", rewards).astype(np.float64, copy=False)
+        if given.ndim != 1 or not given.size:
+            raise ValueError(f"rewards: expected shape (K,), K >= 1, got {given.shape}")
+        column = given[:, None]
         return cls(column, np.ones_like(column))
 
     @property

@@ -107,8 +107,13 @@ def context_weight(p: ArrayLike, temperature: float) -> FloatArray:
         Probability of the right arm, in (0, 1].
     temperature : float
         > 0; inf gives p/2, half of the weight of PG.
+
+    Raises
+    ------
+    ValueError
+        An argument out of range.
     """
-    p = np.asarray(p, dtype=np.float64)
+    p = _chances(p)
     result: FloatArray = p * expit(-np.log(p) / _positive(temperature))
     return result
 
@@ -117,10 +122,10 @@ def weight_slope(p: ArrayLike, temperature: float) -> FloatArray:
     """Return d log(weight)/d log p = 1 - (1/temperature) s / (1 + s), s = p^(1/temperature).
 
     Between 1 - 1/(2 temperature), at p = 1, and 1, at p = 0. The weight increases with p where it
-    is positive.
+    is positive. Arguments and errors as in `context_weight`.
     """
     t = _positive(temperature)
-    result: FloatArray = 1.0 - expit(np.log(np.asarray(p, dtype=np.float64)) / t) / t
+    result: FloatArray = 1.0 - expit(np.log(_chances(p)) / t) / t
     return result
 
 
@@ -154,9 +159,14 @@ def cosine_gap(first: FloatArray, second: FloatArray) -> float:
     """Return 1 - cos of the angle between two arrays, as half the squared distance of directions.
 
     Its relative rounding is that of the distance, a few eps / distance.
+
+    Raises
+    ------
+    ValueError
+        Arrays of different sizes, or one whose length is 0 or not finite.
     """
-    a = np.ravel(first) / np.linalg.norm(first)
-    b = np.ravel(second) / np.linalg.norm(second)
+    checks.require_shape("second", np.ravel(second), np.ravel(first).shape)
+    a, b = _direction("first", first), _direction("second", second)
     return 0.5 * float((a - b) @ (a - b))
 
 
@@ -165,7 +175,14 @@ def weighted_gap(weights: FloatArray, squares: FloatArray) -> float:
 
     1 - 1/sqrt(1 + c^2), where c is the coefficient of variation of a_n weighed by |v_n|^2: the
     cosine sees the weights by nothing else. Ours.
+
+    Raises
+    ------
+    ValueError
+        Squares that are all 0, or weights that cancel: a sum without a direction.
     """
+    if not (squares.sum() > 0.0 and float(squares @ weights) != 0.0):
+        raise ValueError("weights: expected sums that are not 0, weighed and not")
     share = squares / squares.sum()
     ratio = weights / float(share @ weights)
     variance = share @ (ratio - share @ ratio) ** 2
@@ -181,6 +198,21 @@ def symmetric_logits(p: ArrayLike, arms: int) -> FloatArray:
     logits = np.zeros((chance.size, arms))
     logits[:, 0] = np.log(chance) - np.log1p(-chance) + np.log(arms - 1.0)
     return logits
+
+
+def _direction(name: str, array: FloatArray) -> FloatArray:
+    length = float(np.linalg.norm(array))
+    if not 0.0 < length < np.inf:
+        raise ValueError(f"{name}: expected a finite length above 0, got {length}")
+    result: FloatArray = np.ravel(array) / length
+    return result
+
+
+def _chances(p: ArrayLike) -> FloatArray:
+    chances = np.asarray(p, dtype=np.float64)
+    if not ((chances > 0.0) & (chances <= 1.0)).all():
+        raise ValueError(f"p: expected numbers in (0, 1], got {checks.shown(chances.tolist())}")
+    return chances
 
 
 def _positive(temperature: float) -> float:

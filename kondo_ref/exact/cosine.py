@@ -58,10 +58,12 @@ def expected_cosine(p: float, arms: int, b: float, batch: int) -> float:
     checks.count("batch", batch, 1)
     if b == 0.0 or arms == 2:  # nothing is perpendicular; without a baseline failures give nothing
         return 1.0 if b > 0.0 else -math.expm1(batch * math.log1p(-p))
-    n = np.arange(batch + 1)
+    # Wider than what is kept of it, and no longer than O(sqrt(B)).
+    first, last = binom.ppf(NEGLIGIBLE**2, batch, p), binom.isf(NEGLIGIBLE**2, batch, p)
+    n = np.arange(int(first), int(last) + 1)
     law = binom.pmf(n, batch, p)
-    n = n[law > NEGLIGIBLE * law.max()]
-    law = law[n]
+    kept = law > NEGLIGIBLE * law.max()
+    n, law = n[kept], law[kept]
     m = batch - n
     length = (1.0 - p) * math.sqrt(arms / (arms - 1))
     along = (n * (1.0 - b) + b * m * p / (1.0 - p)) * length

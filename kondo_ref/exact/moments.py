@@ -65,9 +65,12 @@ class Moments:
         Raises
         ------
         ValueError
-            Another shape, or a direction of length 0.
+            Another shape, a value that is not finite, or a direction of length 0.
         """
+        direction = checks.real_array("direction", direction)
         checks.require_shape("direction", direction, self.mean.shape)
+        if not np.isfinite(direction).all():
+            raise ValueError(f"direction: expected finite numbers, got {checks.shown(direction)}")
         length = float(np.linalg.norm(direction))
         if length == 0.0:
             raise ValueError("direction: expected one that is not 0, got zeros")
@@ -92,7 +95,21 @@ def moments_of(probabilities: FloatArray, vectors: FloatArray) -> Moments:
     probabilities : (A,) float
         >= 0, of sum 1.
     vectors : (A, D) float
+
+    Raises
+    ------
+    ValueError
+        Other shapes, or probabilities that are negative or do not sum to 1.
     """
+    probabilities = checks.real_array("probabilities", probabilities)
+    vectors = checks.real_array("vectors", vectors)
+    if vectors.ndim != 2:
+        raise ValueError(f"vectors: expected shape (A, D), got {vectors.shape}")
+    checks.require_shape("probabilities", probabilities, vectors.shape[:1])
+    if not ((probabilities >= 0.0).all() and abs(float(probabilities.sum()) - 1.0) <= 1e-9):
+        raise ValueError(
+            f"probabilities: expected numbers >= 0 of sum 1, got {checks.shown(probabilities)}"
+        )
     mean: FloatArray = probabilities @ vectors
     deviation = vectors - mean
     return Moments(mean, np.einsum("a,ai,aj->ij", probabilities, deviation, deviation))

@@ -185,11 +185,13 @@ def calibrated_limit(law: NormalMixture, rate: float, temperature: float) -> flo
     Raises
     ------
     ValueError
-        The temperature is not above 0.
+        The temperature is not above 0, or not finite.
     """
     share = checks.rate_number("rate", rate)
-    if not temperature > 0.0:
-        raise ValueError(f"temperature: a calibrated price needs one > 0, got {temperature}")
+    if not 0.0 < temperature < np.inf:
+        raise ValueError(
+            f"temperature: a calibrated price needs a finite one > 0, got {temperature}"
+        )
     if share == 1.0:
         return -np.inf
     shift = temperature * float(np.log(share) - np.log1p(-share))
@@ -219,7 +221,18 @@ def recall_at_price(law: NormalMixture, price: float, temperature: float, rate: 
         In the signal's unit, temperature > 0.
     rate : float
         In (0, 1).
+
+    Raises
+    ------
+    ValueError
+        An argument out of range.
     """
+    if not np.isfinite(price):
+        raise ValueError(f"price: expected a finite number, got {price}")
+    if not 0.0 < temperature < np.inf:
+        raise ValueError(f"temperature: expected a finite number > 0, got {temperature}")
+    if not 0.0 < rate < 1.0:
+        raise ValueError(f"rate: expected a number in (0, 1), got {rate}")
     q = law.upper_quantile(rate)
     bend = (q - price) / temperature
     below = float(expit(bend)) * float(law.above(q))

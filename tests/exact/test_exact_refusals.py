@@ -6,10 +6,18 @@ import pytest
 from kondo_ref.exact.atoms import Bandit, FiniteRewards
 from kondo_ref.exact.bandit import bandit_cosine, bandit_update
 from kondo_ref.exact.batches import Baseline
+from kondo_ref.exact.contexts import context_weight, cosine_gap, weight_slope, weighted_gap
 from kondo_ref.exact.cosine import limiting_batch, success_batch
 from kondo_ref.exact.draws import GivenBatch, closed, enumerated, enumerated_weights
 from kondo_ref.exact.gaussian import GatedMoments, gated_moments
-from kondo_ref.exact.realised_rate import NormalMixture, rate_at_price, realised_rate
+from kondo_ref.exact.moments import moments_of
+from kondo_ref.exact.realised_rate import (
+    NormalMixture,
+    calibrated_limit,
+    rate_at_price,
+    realised_rate,
+    recall_at_price,
+)
 from kondo_ref.gate import Gate
 from kondo_ref.price import Fixed
 
@@ -53,6 +61,17 @@ def test_lists_and_float32_are_computed_in_float64() -> None:
         ("spread", lambda: realised_rate(-1.0, 0.5)),
         ("rate", lambda: realised_rate(1.0, 2.0)),
         ("temperature", lambda: rate_at_price(NormalMixture.normal(1.0), 0.0, -1.0)),
+        ("temperature", lambda: calibrated_limit(NormalMixture.normal(1.0), 0.5, np.inf)),
+        ("temperature", lambda: recall_at_price(NormalMixture.normal(1.0), 0.0, 0.0, 0.5)),
+        ("price", lambda: recall_at_price(NormalMixture.normal(1.0), -np.inf, 1.0, 0.5)),
+        ("p:", lambda: context_weight([0.5, 0.0], 1.0)),
+        ("p:", lambda: weight_slope(1.5, 1.0)),
+        ("first", lambda: cosine_gap(np.zeros(2), np.ones(2))),
+        ("second", lambda: cosine_gap(np.ones(2), np.ones(3))),
+        ("weights", lambda: weighted_gap(np.array([1.0, -1.0]), np.ones(2))),
+        ("direction", lambda: moments_of([1.0], [[1.0, 0.0]]).split([np.nan, 1.0])),
+        ("probabilities", lambda: moments_of([0.5, 0.4], np.eye(2))),
+        ("rewards", lambda: FiniteRewards.certain([])),
     ],
 )  # fmt: skip
 def test_refused_by_name(word, call) -> None:  # type: ignore[no-untyped-def]
