@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.audit.curves import Curves, Lattice
-from kondo_ref.audit.report_blocks import Picture
+from kondo_ref.report.blocks import Picture
 
 SIZE = (5.2, 3.8)
 

@@ -14,10 +14,11 @@ import numpy as np
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.json_schema import json_values
 from kondo_ref.audit.observation import Observation, Subject
-from kondo_ref.audit.report import REPLAY, shown
+from kondo_ref.audit.report import REPLAY
 from kondo_ref.audit.verdict import Claim, Finding
 from kondo_ref.checks import FloatArray
 from kondo_ref.gradient import normalizer_count
+from kondo_ref.report.words import shown
 from kondo_ref.screening import screen
 
 HEAD = ("decision", "U", "surprisal", "delight", "target", "reference")

@@ -4,15 +4,15 @@ A report is a list of blocks; each form lays them out in its own way. Nothing is
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from kondo_ref import files
 from kondo_ref.audit.json_schema import json_values
-from kondo_ref.audit.report_blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
 from kondo_ref.audit.verdict import SEVERITIES, Audit, Claim, Finding
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
+from kondo_ref.report.blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
+from kondo_ref.report.words import plural, shown
 
 SENTENCES = {
     "conforms": "The target does what is claimed.",
@@ -82,11 +82,6 @@ def unusable_reason(audit: Audit) -> str:
     return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
-def plural(n: int, word: str) -> str:
-    """Return a number with its noun."""
-    return f"{n} {word}{'' if n == 1 else 's'}"
-
-
 def sorted_findings(audit: Audit) -> list[Finding]:
     """Return the findings, the gravest first, the accepted ones last."""
     return sorted(
@@ -117,23 +112,6 @@ def numbers(finding: Finding) -> list[tuple[str, str]]:
     measured = {key: value for key, value in finding.evidence.items() if key != REPLAY}
     add("", json_values(measured))
     return found
-
-
-def shown(value: Any) -> str:
-    """Return a value in words, numbers to four digits; - for what is not there or not seen."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if isfinite(value) else str(value)
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        listed = [shown(item) for item in value[:12]]
-        more = len(value) - len(listed)
-        return f"[{', '.join(listed)}{f', … {more} more' if more > 0 else ''}]"
-    return str(value)
 
 
 def environment_rows(audit: Audit) -> list[tuple[str, str]]:
@@ -237,8 +215,8 @@ def write_report(
     ValueError
         Another suffix.
     """
-    from kondo_ref.audit.report_html import html
-    from kondo_ref.audit.report_markdown import markdown
+    from kondo_ref.report.markdown import markdown
+    from kondo_ref.report.page import html
 
     require_suffix(path)
     blocks = document(audit, pictures, command)

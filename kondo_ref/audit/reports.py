@@ -7,9 +7,9 @@ from kondo_ref import files
 from kondo_ref.audit.json_schema import audit_json
 from kondo_ref.audit.observation import Subject
 from kondo_ref.audit.report import write_report
-from kondo_ref.audit.report_blocks import Picture
 from kondo_ref.audit.request import Request
 from kondo_ref.audit.verdict import Audit
+from kondo_ref.report.blocks import Picture
 
 SUFFIXES = (".md", ".html", ".json")
 

@@ -16,14 +16,15 @@ from kondo_ref.audit import Audit, Claim, Options, Trait, write_report
 from kondo_ref.audit.catalogue import DIMENSIONS
 from kondo_ref.audit.json_schema import SCHEMA_FILE, audit_json, claim_json, read_audit
 from kondo_ref.audit.observation import FRAMEWORKS, SURFACES
-from kondo_ref.audit.report import claim_sentence, document, shown
-from kondo_ref.audit.report_blocks import Code, Heading, Picture, Table
-from kondo_ref.audit.report_html import html
-from kondo_ref.audit.report_markdown import escaped, markdown
+from kondo_ref.audit.report import claim_sentence, document
 from kondo_ref.audit.report_text import WIDTH, failure, stale_sentence, text
 from kondo_ref.audit.request import Request
 from kondo_ref.audit.verdict import CLAIMS, SEVERITIES, VERDICTS
 from kondo_ref.files import to_json
+from kondo_ref.report.blocks import Code, Heading, Picture, Table
+from kondo_ref.report.markdown import escaped, markdown
+from kondo_ref.report.page import html
+from kondo_ref.report.words import shown
 
 SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 KNOWN = {"accepted": {NAN.id: "the loader refuses it"}}

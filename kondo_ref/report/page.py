@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-from kondo_ref.audit.report_blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
+from kondo_ref.report.blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --soft: #5a636e; --paper: #ffffff;

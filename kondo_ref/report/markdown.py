@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from kondo_ref.audit.report_blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
+from kondo_ref.report.blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
 
 MARKS = {"conforms": "✅", "deviates": "❌", "unusable": "⚠️", "identified": "🔎"}
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#$~"})
