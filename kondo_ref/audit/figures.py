@@ -89,7 +89,7 @@ def _picture(
     name: str, caption: str, draw: Callable[[Any, Curves, Theme], None], curves: Curves
 ) -> Picture:
     light, dark = (_drawn(draw, curves, theme, "svg") for theme in (LIGHT, DARK))
-    return Picture(name, caption, light, dark, _drawn(draw, curves, LIGHT, "png"))
+    return Picture(name, caption, _drawn(draw, curves, LIGHT, "png"), light, dark)
 
 
 def _drawn(

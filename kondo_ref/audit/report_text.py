@@ -6,12 +6,12 @@ from kondo_ref.audit.report import (
     claim_sentence,
     identified_rows,
     numbers,
-    plural,
     sorted_findings,
     unusable_reason,
     verdict_sentence,
 )
 from kondo_ref.audit.verdict import Audit, Finding
+from kondo_ref.report.words import plural
 
 WIDTH = 98
 LABEL = 11

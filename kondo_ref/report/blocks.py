@@ -28,11 +28,14 @@ class Table:
     rows : tuple of tuple of str
     code : tuple of int
         Columns that hold names or numbers.
+    linked : bool
+        The first column names headings of the same page.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     code: tuple[int, ...] = (0,)
+    linked: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,37 @@ class Code:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, drawn for light and for dark surroundings.
+    """A figure.
 
     Parameters
     ----------
     name : str
         For its file, in one word.
     caption : str
-    light, dark : bytes
-        SVG.
     png : bytes
-        The light one, for where SVG is not shown.
+        On white.
+    light, dark : bytes
+        The same as SVG, for light and for dark surroundings; empty where it was not drawn so.
     """
 
     name: str
     caption: str
-    light: bytes
-    dark: bytes
     png: bytes
+    light: bytes = b""
+    dark: bytes = b""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict, which is what a reader looks for first."""
+    """The verdict, which is what a reader looks for first.
+
+    Parameters
+    ----------
+    verdict : str
+        conforms, deviates, unusable or identified of an audit; else holds, fails, or done where
+        nothing is judged.
+    sentence : str
+    """
 
     verdict: str
     sentence: str

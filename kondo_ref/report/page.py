@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
 from kondo_ref.report.blocks import Block, Code, Heading, Paragraph, Picture, Table, Verdict
 
@@ -15,7 +16,7 @@ STYLE = """
   --note: #6cb6ff; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 56rem; padding: 1rem 1rem 4rem; background: var(--paper);
-  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 1rem 0; }
 h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-bottom: .25rem;
   border-bottom: 1px solid var(--line); }
@@ -24,19 +25,22 @@ p { margin: .5rem 0; }
 .verdict { border-left: .35rem solid var(--tone); background: var(--shade);
   padding: .6rem .9rem; border-radius: .25rem; }
 .verdict strong { color: var(--tone); letter-spacing: .03em; }
-.conforms { --tone: var(--good); } .deviates { --tone: var(--bad); }
-.unusable { --tone: var(--warn); } .identified { --tone: var(--note); }
+.conforms, .holds { --tone: var(--good); } .deviates, .fails { --tone: var(--bad); }
+.unusable { --tone: var(--warn); } .identified, .done { --tone: var(--note); }
 table { border-collapse: collapse; width: 100%; margin: .75rem 0; font-size: .93rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; }
 table.plain th { width: 11rem; font-weight: 400; }
 table.pairs th:first-child { width: 16rem; }
+td { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
+a { color: var(--note); }
 code, pre { font: .88em/1.45 ui-monospace, monospace; }
 pre { background: var(--shade); padding: .6rem .8rem; border-radius: .25rem;
   white-space: pre-wrap; }
 figure { margin: 1.5rem 0; }
 figure img { width: 100%; max-width: 42rem; height: auto; display: block; }
+figure img.drawn { max-width: 100%; background: #ffffff; padding: .4rem; border-radius: .25rem; }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; }
 @media (max-width: 40rem) {
   thead { position: absolute; left: -100vw; }
@@ -69,7 +73,7 @@ def html(blocks: Sequence[Block], title: str) -> str:
 def _block(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"<h{level}>{escape(text)}</h{level}>"
+            return f'<h{level} id="{_anchor(text)}">{escape(text)}</h{level}>'
         case Paragraph(text):
             return f"<p>{escape(text)}</p>"
         case Verdict(verdict, sentence):
@@ -83,17 +87,26 @@ def _block(block: Block) -> str:
             return _table(block)
 
 
+def _anchor(text: str) -> str:
+    """Return the name of a heading's place: one that is the same wherever the text is."""
+    return quote(text, safe="")
+
+
 def _picture(picture: Picture) -> str:
     caption = escape(picture.caption)
-    return (
-        f'<figure><picture><source media="(prefers-color-scheme: dark)" '
-        f'srcset="{_uri(picture.dark)}"><img alt="{caption}" src="{_uri(picture.light)}">'
-        f"</picture><figcaption>{caption}</figcaption></figure>"
-    )
+    if not (picture.light and picture.dark):
+        source = f'<img class="drawn" alt="{caption}" src="{_uri(picture.png, "png")}">'
+    else:
+        source = (
+            f'<picture><source media="(prefers-color-scheme: dark)" '
+            f'srcset="{_uri(picture.dark)}"><img alt="{caption}" src="{_uri(picture.light)}">'
+            "</picture>"
+        )
+    return f"<figure>{source}<figcaption>{caption}</figcaption></figure>"
 
 
-def _uri(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
+def _uri(image: bytes, kind: str = "svg+xml") -> str:
+    return f"data:image/{kind};base64,{b64encode(image).decode()}"
 
 
 def _table(table: Table) -> str:
@@ -113,6 +126,8 @@ def _cells(table: Table, row: tuple[str, ...]) -> str:
     cells = []
     for i, (name, cell) in enumerate(zip(table.head, row, strict=True)):
         text = f"<code>{escape(cell)}</code>" if i in table.code else escape(cell)
+        if table.linked and i == 0:
+            text = f'<a href="#{_anchor(cell)}">{text}</a>'
         label = f' data-head="{escape(name)}"' if i else ""
         cells.append(f"<td{label}>{text}</td>")
     return "".join(cells)

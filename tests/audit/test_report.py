@@ -207,7 +207,7 @@ def test_a_fixed_price_of_a_claim_as_json() -> None:
     assert claim_json(GATES[10])["price"] == "rolling:64:8"
 
 
-PICTURE = Picture("rates", "Kept | executed", b"<svg>light</svg>", b"<svg>dark</svg>", b"PNG")
+PICTURE = Picture("rates", "Kept | executed", b"PNG", b"<svg>light</svg>", b"<svg>dark</svg>")
 
 
 def test_markdown_has_everything_and_nothing_breaks_out_of_it(tmp_path: Path) -> None:
