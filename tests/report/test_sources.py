@@ -55,9 +55,9 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path, text: str, says: st
 
 
 def test_what_is_not_there_is_empty_or_interrupted_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="^PATH: no file or folder"):
+    with pytest.raises(FileNotFoundError, match=r"^PATH: no file or folder"):
         sources([tmp_path / "nothing"])
-    with pytest.raises(ValueError, match="^PATH: no result in the folder"):
+    with pytest.raises(ValueError, match=r"^PATH: no result in the folder"):
         sources([tmp_path])
     partial = tmp_path / "run.partial"
     partial.mkdir()
