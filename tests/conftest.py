@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 
 settings.register_profile("dev", max_examples=20, **PATIENT)
-settings.register_profile("ci", max_examples=200, derandomize=True, **PATIENT)
+settings.register_profile("ci", max_examples=100, derandomize=True, **PATIENT)
 settings.register_profile("nightly", max_examples=2000, **PATIENT)
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
