@@ -10,7 +10,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,9 +161,11 @@ def test_the_import_check_sees_an_import() -> None:
 def test_help_is_quick() -> None:
     seconds = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = os.times()
         done = run("-m", "kondo_ref", "--help")
-        seconds.append(time.perf_counter() - began)
+        ended = os.times()
+        # Of the processor: what else the machine does says nothing about the command.
+        seconds.append(sum(ended[2:4]) - sum(began[2:4]))
         assert done.stdout.startswith("usage: kondo-ref")
     assert min(seconds) < 0.5
 
