@@ -17,8 +17,6 @@ from kondo_ref.task import DEFAULT
 from kondo_ref.tasks.mnist import analysis
 from kondo_ref.tasks.mnist.analysis import summarize
 
-pytestmark = pytest.mark.xdist_group("cli-run")  # they share a run
-
 SMALL = ["--steps", "40", "--batch", "50", "--seeds", "2", "--hidden", "8"]
 # A shell that runs the tests in the background hands on an ignored SIGINT.
 INTERRUPTIBLE = """

@@ -45,10 +45,7 @@ IDS = ids(EVERYTHING, ("mlp",))
 EPS = float(np.finfo(np.float64).eps)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in sorted(BUILTIN)],
-)
+@pytest.fixture(scope="module", params=sorted(BUILTIN))
 def report(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Return the whole report of a backend."""
     extra = BUILTIN[request.param][1]

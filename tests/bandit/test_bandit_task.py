@@ -11,8 +11,6 @@ from kondo_ref.tasks.bandit import analysis
 from kondo_ref.tasks.bandit.settings import METHODS, Settings
 from kondo_ref.tasks.bandit.train import train
 
-pytestmark = pytest.mark.xdist_group("bandit-task")  # they share a run
-
 SMALL = ["run", "bandit", "--steps", "30", "--contexts", "12", "--arms", "4", "--seeds", "2"]
 ALL = ["--methods", *METHODS, "--rate", "0.2"]
 

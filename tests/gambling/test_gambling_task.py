@@ -12,8 +12,6 @@ from kondo_ref.tasks.gambling import analysis
 from kondo_ref.tasks.gambling.settings import METHODS, Settings
 from kondo_ref.tasks.gambling.train import train
 
-pytestmark = pytest.mark.xdist_group("gambling-task")  # they share a run
-
 SMALL = [
     *("run", "gambling", "--steps", "40", "--batch", "20", "--sigma", "1", "2"),
     *("--draws", "500", "--chances", "0.6"),

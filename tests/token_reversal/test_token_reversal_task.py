@@ -11,8 +11,6 @@ from kondo_ref.cli import main
 from kondo_ref.tasks.token_reversal.settings import METHODS
 
 SIZES = ["--prompts", "2", "--samples", "3", "--length", "3", "--width", "8", "--feed-forward", "8"]
-pytestmark = pytest.mark.xdist_group("token-reversal-task")  # they share a run
-
 SMALL = ["run", "token-reversal", "--steps", "6", *SIZES]
 ALL = ["--methods", *METHODS, "--seeds", "2", "--rate", "0.4"]
 
