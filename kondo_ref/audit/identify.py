@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.identify_blocks import sized
+from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import Draws, Evidence, distance
-from kondo_ref.audit.batch import Batch
-from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_fitted import fitted
-from kondo_ref.audit.identify_search import STAGES, Match, Trial, search, stage_of
+from kondo_ref.audit.identify_search import NEAR, STAGES, Match, Trial, search, stage_of
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
 from kondo_ref.audit.known_parts import Part
@@ -30,6 +31,7 @@ from kondo_ref.audit.probes import (
     tie_probes,
 )
 from kondo_ref.audit.probes_drawn import drawn_probes
+from kondo_ref.audit.probes_sizes import size_probes
 from kondo_ref.audit.verdict import Claim
 
 
@@ -149,7 +151,7 @@ def gather(
     if sequences:
         probes += sequence_probes(seed, masks=masks)
     if not row_only or not sequences:
-        more = memory_probes(seed)
+        more = [*memory_probes(seed), *size_probes(seed)]
         probes += [grouped(p) for p in more] if "groups" in has else more
     answered = [p for p in probes if evidence.response(p) is not None]
     random = is_random(evidence, (flat[0], flat[10]))
@@ -222,6 +224,9 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
         start = trial.match(candidate, (), near=np.inf)
         if start.exact:
             return Identity(candidate, (), candidate, True, start.worst, trial.random, trial)
+    for candidate in origins:
+        if narrower(trial, candidate):
+            return identify(trial, claim)
     if origin is not None and not trial.only("core").match(origin, ()).exact:
         warm = warmed_up(trial, origin)
         if warm is not None:
@@ -250,6 +255,27 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
     return Identity(
         member, path, base, exact, worst, trial.random, trial, failing, also, unexplained
     )
+
+
+def narrower(trial: Trial, member: Member) -> bool:
+    """Whether a member is right to the rounding of float32 alone; then that is allowed for.
+
+    A part of a target may be computed in float32, such as its price. Not where a known mistake
+    explains it to the rounding of float64.
+    """
+    evidence = trial.evidence
+    if trial.random or evidence.precision != "float64" or evidence.dtype != "float64":
+        return False
+    if trial.match(member, ()).worst > NEAR:
+        return False
+    evidence.precision = "float32"
+    if trial.match(member, ()).exact:
+        evidence.precision = "float64"
+        if not any(trial.match(v.apply(member), (v,)).exact for v in variants(member)):
+            evidence.precision = "float32"
+            return True
+    evidence.precision = "float64"
+    return False
 
 
 WARM = 24
@@ -318,8 +344,8 @@ def _core(core: Trial, origins: Sequence[Member]) -> list[tuple[Match, Member]]:
         if found:
             return [(m, start) for m in found]
     for start in origins[:1]:
-        numbers = fitted(core, start)
-        found = search(core, start, among=lambda m, n=numbers: n)  # type: ignore[misc]
+        numbers = [*sized(core, start), *fitted(core, start)]
+        found = search(core, start, among=lambda _, n=numbers: n)  # type: ignore[misc]
         if found:
             return [(m, start) for m in found]
     estimated = bases(core)

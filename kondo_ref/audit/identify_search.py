@@ -6,6 +6,7 @@ that explains every probe to the rounding of its dtype, or not at all.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -20,13 +21,19 @@ from kondo_ref.audit.identify_evidence import (
     distance,
     log_likelihood,
 )
-from kondo_ref.audit.known import Variant, variants
+from kondo_ref.audit.known import SPREADS, Variant, variants
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe
 from kondo_ref.checks import FloatArray
 
 NEAR = 2e-5  # a spread with an unknown epsilon is named by the one without
-BEAM = 6
+BEAM = 8
+ALIKE = 2
+REFINED = 3
+WITH_A_SPREAD = (
+    *("whiten", "whiten-add-mean", "scale-std"),
+    *("batch-std", "group-std", "group-batch-std", "zero-std"),
+)
 
 
 @dataclass(frozen=True)
@@ -260,7 +267,46 @@ def search(
             return found
         if step + 1 < depth:
             level = _beam(trial, table)
+        elif step:
+            found = _best(trial, _refined(trial, table))
+            if found:
+                return found
     return []
+
+
+def _refined(trial: Trial, table: Sequence[Match]) -> list[Match]:
+    """Return the nearest of several mistakes with other numbers for each of their spreads.
+
+    A standard deviation has its degrees of freedom and its epsilon; with two of them in a target no
+    one of them is right while the other is not.
+    """
+    scored = sorted(table, key=lambda m: _score(trial, m.member))
+    found = []
+    for match in scored[:REFINED]:
+        choices = [_tails(v) for v in match.path]
+        if all(len(choice) == 1 for choice in choices):
+            continue
+        for path in product(*choices):
+            member = match.member
+            for variant in path:
+                member = variant.apply(member)
+            found.append(trial.match(member, path))
+    return found
+
+
+def _tails(variant: Variant) -> list[Variant]:
+    """Return a mistake with each tail of a spread; itself where it has none."""
+    changed = {name: part for name, part in variant.changes.items() if _has_spread(part)}
+    if not changed:
+        return [variant]
+    return [
+        replace(variant, changes={**variant.changes, **{n: (p[0], *t) for n, p in changed.items()}})
+        for t in SPREADS
+    ]
+
+
+def _has_spread(part: object) -> bool:
+    return isinstance(part, tuple) and str(part[0]) in WITH_A_SPREAD
 
 
 def _telling_first(trial: Trial, base: Member) -> Trial:
@@ -290,8 +336,12 @@ def _beam(trial: Trial, table: Sequence[Match]) -> list[Match]:
     """Return the matches that explain most of the first probes, with any factor of a batch."""
     scored = sorted(table, key=lambda m: _score(trial, m.member))
     kept: list[Match] = []
+    fields: dict[frozenset[str], int] = {}
     for match in scored:
-        if all(match.member != other.member for other in kept):
+        # Of other numbers for the same fields one is as good as ten.
+        changed = frozenset(name for v in match.path for name in v.changes)
+        if fields.get(changed, 0) < ALIKE and all(match.member != o.member for o in kept):
+            fields[changed] = fields.get(changed, 0) + 1
             kept.append(match)
         if len(kept) == (2 if trial.draws else BEAM):
             break

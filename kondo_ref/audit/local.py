@@ -83,7 +83,8 @@ class LocalSubject:
                 observe = self._prepared.start(batches, seed)
             return observe(Call(batch, seed, number))
 
-        with guarded(seed, self._options.time_limit, seeded) as guard, self._arrays.during():
+        limit = self._options.time_limit * self._arrays.patience
+        with guarded(seed, limit, seeded) as guard, self._arrays.during():
             for number, batch in enumerate(batches):
                 yield guard.run(partial(one, number, batch))
 

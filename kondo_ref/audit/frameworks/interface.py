@@ -18,6 +18,8 @@ class Framework(Protocol):
 
     name: str
     differentiates: bool
+    # How many times the time limit a call may take: where every new shape is compiled first.
+    patience: float
 
     def during(self) -> AbstractContextManager[Any]:
         """Return what must hold while the target runs."""

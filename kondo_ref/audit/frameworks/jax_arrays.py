@@ -19,6 +19,7 @@ class JaxArrays:
 
     name = "jax"
     differentiates = True
+    patience = 6.0
 
     def __init__(self) -> None:
         try:

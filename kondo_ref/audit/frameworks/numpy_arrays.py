@@ -20,6 +20,7 @@ class NumpyArrays:
 
     name = "numpy"
     differentiates = False
+    patience = 1.0
 
     def __init__(self) -> None:
         self._generator: Any = None

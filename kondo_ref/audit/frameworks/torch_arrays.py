@@ -18,6 +18,7 @@ class TorchArrays:
 
     name = "torch"
     differentiates = True
+    patience = 1.0
 
     def __init__(self) -> None:
         from kondo_ref.flops.foreign_torch import require
