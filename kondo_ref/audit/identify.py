@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import Draws, Evidence, distance
-from kondo_ref.audit.batch import Batch
-from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_fitted import fitted
 from kondo_ref.audit.identify_search import STAGES, Match, Trial, search, stage_of
 from kondo_ref.audit.known import Variant, variants
@@ -235,9 +235,9 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
     whole = [(m, start) for m, start in found if trial.match(m.member, ()).exact]
     staged = [_stages(trial, match, start) for match, start in (whole[:1] or found[:8])]
     best = min(staged, key=lambda s: (len(s[2]), len(s[1])))
-    member, path, unexplained, start = best
-    base = next((o for o in origins if o.baseline == member.baseline), origin) or start
-    if start != base:
+    member, path, unexplained, reached = best
+    base = next((o for o in origins if o.baseline == member.baseline), origin) or reached
+    if reached != base:
         path = difference(base, member)
     failing = failures(trial, base)
     others = {v.id: v for m, _ in found if len(m.path) == 1 for v in m.path}
@@ -322,7 +322,13 @@ def _core(core: Trial, origins: Sequence[Member]) -> list[tuple[Match, Member]]:
         found = search(core, start, among=lambda m, n=numbers: n)  # type: ignore[misc]
         if found:
             return [(m, start) for m in found]
-    estimated = bases(core)
+    return _estimated(core, origins, bases(core))
+
+
+def _estimated(
+    core: Trial, origins: Sequence[Member], estimated: Sequence[Member]
+) -> list[tuple[Match, Member]]:
+    """Return matches that are reached from the estimated members, and then those in two steps."""
     for start in estimated:
         alone = core.match(start, ())
         if alone.exact:

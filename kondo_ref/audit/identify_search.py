@@ -188,7 +188,7 @@ def realised(seen: FloatArray, probe: Probe) -> FloatArray:
     share = np.abs(np.divide(seen, u, out=np.zeros_like(seen), where=some))
     low, high = float(share[some].min()), float(share[some].max())
     if high <= 1.2 * low:
-        return some.astype(np.float64)
+        return np.asarray(some, dtype=np.float64)
     return np.asarray((share > 0.5 * (low + high)).astype(np.float64))
 
 
