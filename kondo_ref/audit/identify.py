@@ -31,7 +31,6 @@ from kondo_ref.audit.probes import (
     tie_probes,
 )
 from kondo_ref.audit.probes_drawn import drawn_probes
-from kondo_ref.audit.probes_sizes import size_probes
 from kondo_ref.audit.verdict import Claim
 
 
@@ -151,7 +150,7 @@ def gather(
     if sequences:
         probes += sequence_probes(seed, masks=masks)
     if not row_only or not sequences:
-        more = [*memory_probes(seed), *size_probes(seed)]
+        more = memory_probes(seed)
         probes += [grouped(p) for p in more] if "groups" in has else more
     answered = [p for p in probes if evidence.response(p) is not None]
     random = is_random(evidence, (flat[0], flat[10]))
@@ -240,9 +239,9 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
     whole = [(m, start) for m, start in found if trial.match(m.member, ()).exact]
     staged = [_stages(trial, match, start) for match, start in (whole[:1] or found[:8])]
     best = min(staged, key=lambda s: (len(s[2]), len(s[1])))
-    member, path, unexplained, start = best
-    base = next((o for o in origins if o.baseline == member.baseline), origin) or start
-    if start != base:
+    member, path, unexplained, reached = best
+    base = next((o for o in origins if o.baseline == member.baseline), origin) or reached
+    if reached != base:
         path = difference(base, member)
     failing = failures(trial, base)
     others = {v.id: v for m, _ in found if len(m.path) == 1 for v in m.path}
@@ -348,7 +347,13 @@ def _core(core: Trial, origins: Sequence[Member]) -> list[tuple[Match, Member]]:
         found = search(core, start, among=lambda _, n=numbers: n)  # type: ignore[misc]
         if found:
             return [(m, start) for m in found]
-    estimated = bases(core)
+    return _estimated(core, origins, bases(core))
+
+
+def _estimated(
+    core: Trial, origins: Sequence[Member], estimated: Sequence[Member]
+) -> list[tuple[Match, Member]]:
+    """Return matches that are reached from the estimated members, and then those in two steps."""
     for start in estimated:
         alone = core.match(start, ())
         if alone.exact:

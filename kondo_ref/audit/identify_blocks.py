@@ -92,8 +92,4 @@ def _blocks(member: Member) -> Iterator[Variant]:
             ("part-decisions", "normalizer.other", f"means over each {size}, averaged"),
             ("part-kept", "normalizer.kept", f"means over the kept of each {size}, averaged"),
         ):
-            if divisor in DIVISORS:
-                yield Variant(which, name, {"normalizer": (divisor, wide)})
-
-
-DIVISORS = frozenset({"part-kept"})
+            yield Variant(which, name, {"normalizer": (divisor, wide)})

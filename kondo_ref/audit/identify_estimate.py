@@ -46,7 +46,7 @@ def bases(trial: Trial) -> list[Member]:
         return [Member(draw="all", signal="uniform", temperature=0.0)]
     if all((s != 0).all() for _, s in known):
         return soft_bases(known)
-    return hard_bases(evidence, known)
+    return hard_bases(known)
 
 
 def _share(evidence: Evidence, probe: Probe) -> FloatArray | None:
@@ -145,7 +145,7 @@ def price_kind(member: Member, prices: Sequence[tuple[Probe, float]]) -> Part:
     return ("fixed", float(values[0]))
 
 
-def hard_bases(evidence: Evidence, known: Sequence[tuple[Probe, FloatArray]]) -> list[Member]:
+def hard_bases(known: Sequence[tuple[Probe, FloatArray]]) -> list[Member]:
     """Return gates with a threshold, from each signal in whose order the kept ones are on top."""
     found = []
     for variant in signals():

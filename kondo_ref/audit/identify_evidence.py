@@ -42,7 +42,7 @@ class Draws:
     @property
     def gates(self) -> FloatArray:
         """1 where something came through, (R, decisions)."""
-        return (self.responses != 0).astype(np.float64)
+        return np.asarray(self.responses != 0, dtype=np.float64)
 
 
 @dataclass(eq=False)

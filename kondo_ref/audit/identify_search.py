@@ -6,7 +6,6 @@ that explains every probe to the rounding of its dtype, or not at all.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
@@ -21,7 +20,8 @@ from kondo_ref.audit.identify_evidence import (
     distance,
     log_likelihood,
 )
-from kondo_ref.audit.known import SPREADS, Variant, variants
+from kondo_ref.audit.known import Variant, variants
+from kondo_ref.audit.known.variant import SPREADS
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe
 from kondo_ref.checks import FloatArray
@@ -29,7 +29,7 @@ from kondo_ref.checks import FloatArray
 NEAR = 2e-5  # a spread with an unknown epsilon is named by the one without
 BEAM = 8
 ALIKE = 2
-REFINED = 3
+REFINED = 2
 WITH_A_SPREAD = (
     *("whiten", "whiten-add-mean", "scale-std"),
     *("batch-std", "group-std", "group-batch-std", "zero-std"),
@@ -195,7 +195,7 @@ def realised(seen: FloatArray, probe: Probe) -> FloatArray:
     share = np.abs(np.divide(seen, u, out=np.zeros_like(seen), where=some))
     low, high = float(share[some].min()), float(share[some].max())
     if high <= 1.2 * low:
-        return some.astype(np.float64)
+        return np.asarray(some, dtype=np.float64)
     return np.asarray((share > 0.5 * (low + high)).astype(np.float64))
 
 
@@ -283,15 +283,22 @@ def _refined(trial: Trial, table: Sequence[Match]) -> list[Match]:
     scored = sorted(table, key=lambda m: _score(trial, m.member))
     found = []
     for match in scored[:REFINED]:
-        choices = [_tails(v) for v in match.path]
-        if all(len(choice) == 1 for choice in choices):
+        path = list(match.path)
+        base = match.member
+        if not any(len(_tails(v)) > 1 for v in path):
             continue
-        for path in product(*choices):
-            member = match.member
-            for variant in path:
-                member = variant.apply(member)
-            found.append(trial.match(member, path))
+        for place in [*range(len(path))] * 2:
+            choice = [[*path[:place], v, *path[place + 1 :]] for v in _tails(path[place])]
+            path = min(choice, key=lambda way: _score(trial, _along(base, way)))
+        found.append(trial.match(_along(base, path), tuple(path)))
     return found
+
+
+def _along(member: Member, path: Sequence[Variant]) -> Member:
+    """Return the member with the changes of a path, in place of those of another such path."""
+    for variant in path:
+        member = variant.apply(member)
+    return member
 
 
 def _tails(variant: Variant) -> list[Variant]:

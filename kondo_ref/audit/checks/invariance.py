@@ -97,13 +97,27 @@ def influence(identity: Identity, origin: Member, probe: Probe) -> str:
     str
         later, shared (neighbours with one gate), block, or nothing of these.
     """
-    evidence = identity.trial.evidence
-    base = shares(evidence, origin, probe)
-    if base is None:
+    base = shares(identity.trial.evidence, origin, probe)
+    sets = [] if base is None else _changed(identity.trial.evidence, origin, probe, base)
+    some = [(j, changed) for j, changed in sets if changed]
+    if base is None or not some:
         return ""
-    n = base.size
+    if all(min(changed) > j for j, changed in some):
+        return "later"
+    wide = max(max(*changed, j) - min(*changed, j) for j, changed in some)
+    if wide > base.size // 2:
+        return ""
+    blocks = [sorted({j, *changed}) for j, changed in some]
+    one = all(np.ptp(base[block]) <= SAME * np.abs(base).max() for block in blocks)
+    return "shared" if one else "block"
+
+
+def _changed(
+    evidence: Evidence, origin: Member, probe: Probe, base: FloatArray
+) -> list[tuple[int, set[int]]]:
+    """Return some decisions, and whose gates change with the advantage of each."""
     sets: list[tuple[int, set[int]]] = []
-    for j in range(1, n, 3):
+    for j in range(1, base.size, 3):
         changed: set[int] = set()
         for far in (FAR, -FAR):
             u = probe.batch.advantages.copy()
@@ -111,21 +125,10 @@ def influence(identity: Identity, origin: Member, probe: Probe) -> str:
             moved = replace(probe.batch, advantages=exact(u))
             other = shares(evidence, origin, Probe(f"{j} at {far:g}", (moved,), probe.tags))
             if other is None:
-                return ""
+                return []
             changed |= set(np.flatnonzero(_differs(base, other)).tolist()) - {j}
         sets.append((j, changed))
-    some = [(j, changed) for j, changed in sets if changed]
-    if not some:
-        return ""
-    if all(min(changed) > j for j, changed in some):
-        return "later"
-    wide = max(max(*changed, j) - min(*changed, j) for j, changed in some)
-    if wide > n // 2:
-        return ""
-    blocks = [sorted({j, *changed}) for j, changed in some]
-    if all(np.ptp(base[block]) <= SAME * np.abs(base).max() for block in blocks):
-        return "shared"
-    return "block"
+    return sets
 
 
 def _differs(a: FloatArray, b: FloatArray) -> FloatArray:

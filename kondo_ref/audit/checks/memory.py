@@ -61,25 +61,38 @@ def named(identity: Identity, member: Member, probes: tuple[Probe, ...]) -> tupl
         if found:
             return found[0], found[1], probe
     seen = {name: evidence.response(p) for name, p in by_name.items()}
-    high, low, twice = (seen.get(n) for n in ("after a high one", "after a low one", "twice"))
-    counts = {n: int(np.count_nonzero(s)) for n, s in seen.items() if s is not None}
     hard = member.draw in ("hard", "top-k", "bernoulli")
     followed = hard and all(_threshold(member, p, seen.get(p.name)) for p in probes)
+    which, told = _followed(member, seen, followed)
+    if which:
+        return which, told, first
+    if "after many low ones" in {p.name for p in probes} and len(probes) == 1:
+        return "dynamics.drop-cap", "after many drops, something is kept all the same", probes[0]
+    if followed:
+        which = "price.dual-ascent" if _creeps(identity, by_name) else "price.history"
+        return which, f"the threshold follows the batches before: kept {_counts(seen)}", first
+    return "dynamics.other", "earlier batches change the result", first
+
+
+def _followed(
+    member: Member, seen: dict[str, FloatArray | None], followed: bool
+) -> tuple[str, str]:
+    """Return id and words where it is the number of calls, or the count, that changes; or empty."""
+    high, low, twice = (seen.get(n) for n in ("after a high one", "after a low one", "twice"))
+    budget = member.draw == "top-k" and followed
     if high is not None and low is not None and distance(high, low) <= SAME:
         told = "the second call differs from the first, whatever the first batch was"
         if twice is not None and distance(high, twice) <= SAME:
-            if member.draw == "top-k" and followed:
-                return "dynamics.reserve", f"{told}: kept {counts}", first
-            return "dynamics.drift", told, first
-    if member.draw == "top-k" and followed:
-        return "dynamics.reserve", f"how many are kept follows the batches before: {counts}", first
-    if "after many low ones" in {p.name for p in probes} and len(probes) == 1:
-        return "dynamics.drop-cap", "after many drops, something is kept all the same", probes[0]
-    if followed and member.draw != "top-k":
-        steady = _creeps(identity, by_name)
-        which = "price.dual-ascent" if steady else "price.history"
-        return which, f"the threshold follows the batches before: kept {counts}", first
-    return "dynamics.other", "earlier batches change the result", first
+            if budget:
+                return "dynamics.reserve", f"{told}: kept {_counts(seen)}"
+            return "dynamics.drift", told
+    if budget:
+        return "dynamics.reserve", f"how many are kept follows the batches before: {_counts(seen)}"
+    return "", ""
+
+
+def _counts(seen: dict[str, FloatArray | None]) -> dict[str, int]:
+    return {n: int(np.count_nonzero(s)) for n, s in seen.items() if s is not None}
 
 
 def remembered(identity: Identity, member: Member, probe: Probe) -> tuple[str, str] | None:
@@ -91,7 +104,9 @@ def remembered(identity: Identity, member: Member, probe: Probe) -> tuple[str, s
     )
 
 
-def _finite(identity: Identity, member: Member, probe: Probe) -> tuple[FloatArray, FloatArray] | None:
+def _finite(
+    identity: Identity, member: Member, probe: Probe
+) -> tuple[FloatArray, FloatArray] | None:
     """Return what was seen of the last batch, and what a member makes of it afresh."""
     evidence = identity.trial.evidence
     seen = evidence.response(probe)

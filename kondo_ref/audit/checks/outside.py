@@ -19,7 +19,6 @@ from kondo_ref.audit.checks.invariance import (
 from kondo_ref.audit.checks.pairs import LOOSE, factor_only, numbers, pair_of
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_evidence import EPS, Evidence, condition, distance
-from kondo_ref.audit.identify_search import realised
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe, make, take
 from kondo_ref.audit.verdict import Finding
@@ -55,45 +54,63 @@ def core_findings(identity: Identity) -> list[Finding]:
 
 
 def _core(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str]:
-    trial = identity.trial
-    evidence = trial.evidence
-    seen = evidence.response(probe)
+    """Return the first of the deviations that shows, and its words."""
+    for namer in (_beside, _ungated, _in_order, _by_factor, _gated):
+        found = namer(identity, origin, probe)
+        if found is not None:
+            return found
+    return "robustness.raises", "an ordinary batch gives no finite answer"
+
+
+def _beside(identity: Identity, _: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell a gradient that no coefficient makes."""
+    evidence = identity.trial.evidence
     limit = 1e-9 if evidence.precision == "float64" else 1e-4
     residual = evidence.last(probe).residual
-    if residual > limit:
-        told = f"{residual:.2g} of the gradient is no function of log pi of the action alone"
-        return "placement.extra-term", told
+    if residual <= limit:
+        return None
+    told = f"{residual:.2g} of the gradient is no function of log pi of the action alone"
+    return "placement.extra-term", told
+
+
+def _ungated(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell what draws, or prices one decision after the other."""
+    evidence = identity.trial.evidence
+    seen = evidence.response(probe)
     if seen is None or not np.isfinite(seen).all():
         return "robustness.raises", "an ordinary batch gives no finite answer"
-    if trial.random:
+    if identity.trial.random:
         return _random(identity, origin, probe, seen)
     if origin.price[0] == "rolling" or evidence.subject.surface == "stream":
         return "price.other", "what is kept follows another price"
+    return None
+
+
+def _by_factor(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell another normaliser: one factor for a batch."""
     core = tuple(p for p in identity.failing if not p.tags & {"ties", "count", "memory"})
-    if evidence.gradient and keeps_ratios(identity, origin):
-        return "normalizer.other", "coefficients have a factor that neither U nor l changes"
-    if probe.name == "generic" and order_matters(evidence, probe):
-        return _ordered(identity, origin, probe)
-    pair = pair_of(identity, origin, probe)
-    if pair is not None and evidence.gradient and factor_only(identity, origin, core):
+    if not identity.trial.evidence.gradient or pair_of(identity, origin, probe) is None:
+        return None
+    if factor_only(identity, origin, core):
         return "normalizer.other", "all coefficients of a batch have another factor"
-    share = shares(evidence, origin, probe)
+    return None
+
+
+def _gated(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell another gate by what it keeps, or by its weights."""
+    share = shares(identity.trial.evidence, origin, probe)
     if share is None:
-        return "robustness.raises", "an ordinary batch gives no finite answer"
+        return None
     dropped = share == 0
-    if dropped.any():
-        levels = np.abs(share[~dropped])
-        if levels.size and np.ptp(levels) > LOOSE * levels.max():
-            return "weights.other", "kept decisions have weights of many sizes"
-        if origin.draw in ("hard", "top-k", "bernoulli"):
-            return _selection(origin, probe, share)
-        return (
-            "draw.deterministic" if origin.draw == "bernoulli" else "temperature.zero",
-            "a threshold",
-        )
-    if origin.draw in ("hard", "top-k", "bernoulli"):
-        return "draw.soft", "every decision has a weight, of many sizes"
-    return _soft(evidence, origin, probe, share)
+    hard = origin.draw in ("hard", "top-k", "bernoulli")
+    if not dropped.any():
+        if hard:
+            return "draw.soft", "every decision has a weight, of many sizes"
+        return _soft(identity.trial.evidence, origin, probe, share)
+    levels = np.abs(share[~dropped])
+    if levels.size and np.ptp(levels) > LOOSE * levels.max():
+        return "weights.other", "kept decisions have weights of many sizes"
+    return _selection(origin, probe, share) if hard else ("temperature.zero", "a threshold")
 
 
 def rounded_in(identity: Identity, origin: Member) -> str:
@@ -129,18 +146,21 @@ def _rounded(identity: Identity, origin: Member, probe: Probe, dtype: str) -> li
     return found
 
 
-def _ordered(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str]:
-    """Tell a price of earlier decisions from blocks that are gated by themselves."""
+def _in_order(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell, where the order matters, factors of places, earlier decisions and blocks."""
+    evidence = identity.trial.evidence
+    if evidence.gradient and keeps_ratios(identity, origin):
+        return "normalizer.other", "coefficients have a factor that neither U nor l changes"
+    if probe.name != "generic" or not order_matters(evidence, probe):
+        return None
     told = "the same decisions in another order give another result"
-    which = influence(identity, origin, probe)
-    if which == "later":
-        return "price.history", f"{told}: a decision changes the gates of later ones alone"
-    if which == "shared":
-        return "units.shared", f"{told}: neighbours have one gate"
-    if which == "block":
-        what = "count.per-part" if origin.draw == "top-k" else "price.scope"
-        return what, f"{told}: a decision changes the gates of its neighbours alone"
-    return "robustness.order", told
+    part = "count.per-part" if origin.draw == "top-k" else "price.scope"
+    which, words = {
+        "later": ("price.history", "a decision changes the gates of later ones alone"),
+        "shared": ("units.shared", "neighbours have one gate"),
+        "block": (part, "a decision changes the gates of its neighbours alone"),
+    }.get(influence(identity, origin, probe), ("robustness.order", ""))
+    return which, f"{told}: {words}" if words else told
 
 
 def _random(identity: Identity, origin: Member, probe: Probe, seen: FloatArray) -> tuple[str, str]:

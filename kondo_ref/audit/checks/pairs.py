@@ -16,6 +16,7 @@ LOOSE = 1e-6
 
 
 def numbers(identity: Identity, probe: Probe, member: Member | None) -> dict[str, Any]:
+    """Return the numbers of one probe beside a member, and its replay."""
     evidence: dict[str, Any] = {"probe": probe.name, "replay": replay_json(probe.batches, 0)}
     pair = None if member is None else pair_of(identity, member, probe)
     if pair is not None:
@@ -26,6 +27,7 @@ def numbers(identity: Identity, probe: Probe, member: Member | None) -> dict[str
 def pair_of(
     identity: Identity, member: Member, probe: Probe
 ) -> tuple[FloatArray, FloatArray] | None:
+    """Return what was seen of a probe and what a member makes of it; None where either is none."""
     trial = identity.trial
     seen = trial.evidence.response(probe)
     if seen is None or not np.isfinite(seen).all():

@@ -108,12 +108,18 @@ def _sequences(
         return "units.row-budget", "tokens that the gate kept are lost with their rows", budget[0]
     if factor_only(identity, member, probes):
         return "normalizer.other", "the shape changes a factor of all coefficients", probes[0]
-    if all("masked" in p.tags for p in probes):
-        if member.unit == "sequence":
-            return "aggregation.counts-padding", "ragged sequences alone differ", probes[0]
-        return "robustness.mask-matters", "masked sequences alone differ", probes[0]
-    which = "aggregation.other" if member.unit == "sequence" else "units.other"
-    return which, "sequences are gated in another way", probes[0]
+    masked = all("masked" in p.tags for p in probes)
+    which, told = _SEQUENCES[member.unit == "sequence", masked]
+    return which, told, probes[0]
+
+
+# (whether sequences are the unit, whether masked ones alone differ) -> id and words.
+_SEQUENCES = {
+    (True, True): ("aggregation.counts-padding", "ragged sequences alone differ"),
+    (True, False): ("aggregation.other", "sequences are gated in another way"),
+    (False, True): ("robustness.mask-matters", "masked sequences alone differ"),
+    (False, False): ("units.other", "sequences are gated in another way"),
+}
 
 
 def _rows_lost(identity: Identity, member: Member, probe: Probe) -> bool:
