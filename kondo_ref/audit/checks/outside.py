@@ -27,6 +27,7 @@ from kondo_ref.checks import FloatArray
 # Of the eps of a narrower dtype, and the most that counts as rounding at all.
 ROUNDINGS = 8.0
 COARSE = 0.05
+BLURRED = 1.0
 # A known mistake is named only where it reproduces what was seen.
 REPRODUCED = 1e-4
 
@@ -128,7 +129,10 @@ def rounded_in(identity: Identity, origin: Member) -> str:
         more = 1.0 + condition(origin, probe, recovered)
         gaps.append((max(distance(*pair), beside), more))
     for dtype in ("float32", "float16", "bfloat16"):
-        if gaps and all(g <= min(COARSE, ROUNDINGS * EPS[dtype] * more) for g, more in gaps):
+        limits = [(gap, ROUNDINGS * EPS[dtype] * more) for gap, more in gaps]
+        # Where rounding is magnified beyond all measure, a batch tells nothing.
+        telling = [min(COARSE, limit) - gap for gap, limit in limits if limit < BLURRED]
+        if len(telling) >= len(gaps) // 2 > 0 and min(telling) >= 0.0:
             return dtype
     return ""
 
