@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kondo_ref.audit.identify_estimate import GENERIC
+from kondo_ref.audit.identify_estimate import GENERIC, base_name
 from kondo_ref.audit.identify_search import Trial
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member
@@ -40,7 +40,7 @@ def _least(trial: Trial, member: Member) -> Iterator[Variant]:
     counts = []
     for probe in trial.probes:
         seen = trial.evidence.response(probe)
-        if probe.name in GENERIC and seen is not None and np.isfinite(seen).all():
+        if base_name(probe) in GENERIC and seen is not None and np.isfinite(seen).all():
             n = probe.batch.actions.size
             counts.append((int(np.count_nonzero(seen)), count_of(member.count, member.rate, n)))
     more = {seen for seen, k in counts if seen > k}
@@ -54,7 +54,7 @@ def _least(trial: Trial, member: Member) -> Iterator[Variant]:
 
 def in_order(trial: Trial) -> bool:
     """Whether the same decisions in another order have other responses than in the first."""
-    by_name = {probe.name: probe for probe in trial.probes}
+    by_name = {base_name(probe): probe for probe in trial.probes}
     if not {"generic", "permuted"} <= by_name.keys():
         return False
     first, again = (_sorted(trial, by_name[name]) for name in ("generic", "permuted"))
@@ -71,6 +71,8 @@ def _sorted(trial: Trial, probe: Probe) -> np.ndarray | None:
 
 def _blocks(member: Member) -> Iterator[Variant]:
     """Yield blocks of neighbours that are ranked, priced, gated or averaged by themselves."""
+    if member.price[0] == "rolling":
+        return  # decided one after the other: blocks of it are no known mistake
     of_batch = member.draw == "top-k" or member.price[0] != "fixed"
     what = "count.per-part" if member.draw == "top-k" else "price.scope"
     for size in range(2, LARGEST + 1):

@@ -49,6 +49,8 @@ def _count(identity: Identity, member: Member, probes: tuple[Probe, ...]) -> tup
     if factor_only(identity, member, probes):
         return "normalizer.other", "sizes of batches change a factor of all coefficients", probes[0]
     rows = kept_counts(identity, member, probes)
+    if not rows and all(p.batch.actions.size == 1 for p in probes):
+        return "robustness.single", "a batch of one decision has no finite answer", probes[0]
     if not rows:
         return "count.other" if member.draw == "top-k" else "price.other", "no answer", probes[0]
     probe, seen, expected = min(rows, key=lambda r: r[0].batch.actions.size)

@@ -77,7 +77,7 @@ def _differences(member: Member, soft: Member, batch: Batch, gate: FloatArray | 
 
 def _frozen_price(member: Member, batch: Batch) -> Part | None:
     """Return the batch's price as a constant, where it is one number."""
-    if member.scope != ("batch",) or member.unit != "token":
+    if member.scope != ("batch",) or member.unit != "token" or member.price[0] == "rolling":
         return None
     valid = batch.valid
     signal = signal_of(
