@@ -5,12 +5,13 @@ from dataclasses import replace
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.known_family.attached import attached
 from kondo_ref.audit.known_family.detached import detached
-from kondo_ref.audit.known_family.member import Member
+from kondo_ref.audit.known_family.member import Member, as_targets_do
 from kondo_ref.audit.known_family.prepared import prepare
 from kondo_ref.audit.known_parts import Part, baseline_of, extra_part, scaled_by
 from kondo_ref.checks import FloatArray
 
 
+@as_targets_do
 def coefficients(
     member: Member,
     batch: Batch,

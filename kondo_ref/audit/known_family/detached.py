@@ -4,13 +4,14 @@ import numpy as np
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.known_family.divisor import divisor
-from kondo_ref.audit.known_family.member import Member
+from kondo_ref.audit.known_family.member import Member, as_targets_do
 from kondo_ref.audit.known_family.prepared import prepare
 from kondo_ref.audit.known_family.weight import weight_of
 from kondo_ref.audit.known_parts import transform
 from kondo_ref.checks import FloatArray
 
 
+@as_targets_do
 def detached(
     member: Member,
     batch: Batch,
@@ -22,8 +23,7 @@ def detached(
     g = prepared.probability if gate is None else gate
     weight = weight_of(member, prepared, batch, g)
     gain = transform(member.advantage, batch.advantages, prepared.valid)
-    with np.errstate(invalid="ignore", over="ignore"):
-        c = weight * gain / divisor(member, prepared, batch, g)
+    c = weight * gain / divisor(member, prepared, batch, g)
     return np.where(prepared.valid, c, 0.0)
 
 

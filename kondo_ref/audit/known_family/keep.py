@@ -48,8 +48,7 @@ def _ranked(
         return x, w
     w[counted] = chosen(member.ties, known, k)
     kth = np.sort(known)[::-1][max(k, 1) - 1]
-    with np.errstate(invalid="ignore", over="ignore"):  # signals of huge batches may be infinite
-        x[:] = (signal - kth) / scale(member, known)
+    x[:] = (signal - kth) / scale(member, known)
     return x, w
 
 
@@ -60,13 +59,12 @@ def _priced(
     known = signal[counted]
     divisor = scale(member, known)
     price = price_of(member.price, known, divisor)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        if member.heat == "signal-only":
-            x = signal / divisor - price
-        elif member.heat == "price-only":
-            x = signal - price / divisor
-        else:
-            x = (signal - price) / divisor
+    if member.heat == "signal-only":
+        x = signal / divisor - price
+    elif member.heat == "price-only":
+        x = signal - price / divisor
+    else:
+        x = (signal - price) / divisor
     return x, _keep(member, signal, price, x)
 
 

@@ -14,6 +14,9 @@ from kondo_ref.audit.verdict import Claim
 from kondo_ref.gate import Gate
 from kondo_ref.price import Calibrated, Fixed, Quantile, Rolling
 
+# Of numbers that are not finite, or overflow, a member computes what a target would: no number.
+as_targets_do = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
 
 @dataclass(frozen=True)
 class Member:

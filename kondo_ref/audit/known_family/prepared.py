@@ -6,7 +6,7 @@ import numpy as np
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.known_family.keep import kept, streamed, when_empty
-from kondo_ref.audit.known_family.member import Member
+from kondo_ref.audit.known_family.member import Member, as_targets_do
 from kondo_ref.audit.known_family.units import (
     Rows,
     aggregated,
@@ -40,6 +40,7 @@ class Prepared:
     valid: BoolArray
 
 
+@as_targets_do
 def prepare(
     member: Member,
     batch: Batch,

@@ -24,8 +24,7 @@ _SIGNALS: dict[str, Callable[[FloatArray, FloatArray, float], FloatArray]] = {
 
 def signal_of(member: Member, gain: FloatArray, level: FloatArray) -> FloatArray:
     """Return the signal of every decision, from U in the gate and l; as they are shaped."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(_SIGNALS[member.signal](gain, level, member.alpha))
+    return np.asarray(_SIGNALS[member.signal](gain, level, member.alpha))
 
 
 @dataclass(frozen=True, eq=False)

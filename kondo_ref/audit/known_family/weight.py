@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kondo_ref.audit.batch import Batch
-from kondo_ref.audit.known_family.member import Member
+from kondo_ref.audit.known_family.member import Member, as_targets_do
 from kondo_ref.audit.known_family.prepared import Prepared
 from kondo_ref.audit.known_parts import number, squash
 from kondo_ref.checks import FloatArray
@@ -16,6 +16,7 @@ def rate_of(member: Member) -> float:
     return member.rate if member.draw == "top-k" else number(member.price, 1, 1.0)
 
 
+@as_targets_do
 def weight_of(member: Member, prepared: Prepared, batch: Batch, gate: FloatArray) -> FloatArray:
     """Return the weight of every decision, given the gate G that was realised (w if not drawn)."""
     g = gate**member.power if member.power != 1.0 else gate
@@ -33,8 +34,7 @@ def weight_of(member: Member, prepared: Prepared, batch: Batch, gate: FloatArray
 
 
 def _inverse_probability(g: FloatArray, _: Member, prepared: Prepared, __: Batch) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(g > 0, g / prepared.probability, 0.0)
+    return np.where(g > 0, g / prepared.probability, 0.0)
 
 
 def _realised_rate(g: FloatArray, _: Member, prepared: Prepared, __: Batch) -> FloatArray:

@@ -48,7 +48,7 @@ def baseline_of(part: Part, batch: Batch) -> FloatArray:
         result[...] = np.exp(2.0 * batch.log_probabilities).sum(axis=-1)
     elif name == "probability":
         result[...] = np.exp(-batch.surprisal)
-    elif name in _OF_BATCH:
+    elif name in _OF_BATCH and batch.valid.any():  # without a valid reward there is no baseline
         result[...] = _OF_BATCH[name](rewards, rewards[batch.valid])
     elif name in _OF_GROUP:
         groups = np.zeros(batch.shape) if batch.groups is None else batch.groups
@@ -72,6 +72,5 @@ def scaled_by(part: Part, gain: FloatArray, batch: Batch) -> FloatArray:
         inside = groups == label
         r = batch.advantages[inside] if name != "group-batch-std" else batch.advantages
         if r.size > ddof:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                result[inside] = gain[inside] / (r.std(ddof=ddof) + eps)
+            result[inside] = gain[inside] / (r.std(ddof=ddof) + eps)
     return result

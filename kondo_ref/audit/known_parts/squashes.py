@@ -38,9 +38,8 @@ def squash(name: str, x: FloatArray) -> FloatArray:
         An unknown name.
     """
     kind, _, share = name.partition(" ")
-    with np.errstate(over="ignore", invalid="ignore"):  # of infinite distances some have no value
-        if kind == "reserve":  # kept at random beside the gate
-            return np.asarray(float(share) + (1.0 - float(share)) * expit(x))
-        if name not in _SQUASHES:
-            raise ValueError(f"squash: unknown, {name!r}")
-        return np.asarray(_SQUASHES[name](x))
+    if kind == "reserve":  # kept at random beside the gate
+        return np.asarray(float(share) + (1.0 - float(share)) * expit(x))
+    if name not in _SQUASHES:
+        raise ValueError(f"squash: unknown, {name!r}")
+    return np.asarray(_SQUASHES[name](x))

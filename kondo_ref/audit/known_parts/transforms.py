@@ -88,11 +88,10 @@ def transform(part: Part, x: FloatArray, valid: BoolArray) -> FloatArray:
     if name in _SHIFTED:
         return _SHIFTED[name](x, known)
     spread = _spread(part, known)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if not name.startswith("whiten"):
-            return x / spread
-        mean = float(known.mean())
-        return (x - mean) / spread + (mean if name == "whiten-add-mean" else 0.0)
+    if not name.startswith("whiten"):
+        return x / spread
+    mean = float(known.mean())
+    return (x - mean) / spread + (mean if name == "whiten-add-mean" else 0.0)
 
 
 def _spread(part: Part, known: FloatArray) -> float:
