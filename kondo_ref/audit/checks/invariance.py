@@ -132,7 +132,9 @@ def _changed(
 
 
 def _differs(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return where two gates differ, a factor of all left out."""
+    """Return where two gates differ; where none stays, but for the factor of a normaliser."""
     both = (a != 0) & (b != 0)
-    factor = float(np.median(a[both] / b[both])) if both.any() else 1.0
+    ratios = a[both] / b[both]
+    stays = ratios.size == 0 or np.abs(ratios - 1.0).min() <= SAME
+    factor = 1.0 if stays else float(np.median(ratios))
     return np.asarray(np.abs(a - factor * b) > 1e-6 * np.abs(a).max())
