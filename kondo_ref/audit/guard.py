@@ -53,17 +53,24 @@ class Guard:
     alarm: bool
     time_outs: int = 0
 
-    def run(self, call: Callable[[], Observation]) -> Observation:
-        """Return what a call observes, or how it failed."""
+    def run(self, call: Callable[[], Observation], patience: float = 1.0) -> Observation:
+        """Return what a call observes, or how it failed.
+
+        Parameters
+        ----------
+        call : callable
+        patience : float
+            Times the limit that this call may take.
+        """
         if self.time_outs >= TIME_OUTS:
             return Observation("timed out", message="not called: it timed out twice before")
         began = time.perf_counter()
         try:
-            with self.limit():
+            with self.limit(patience):
                 observation = call()
         except TimeLimit:
             self.time_outs += 1
-            message = f"no answer in {self.time_limit:g} s"
+            message = f"no answer in {patience * self.time_limit:g} s"
             observation = Observation("timed out", message=message)
         except Unreadable as error:
             observation = Observation(message=one_line(str(error)))
@@ -81,8 +88,13 @@ class Guard:
         return replace(observation, seconds=seconds, printed=printed, warned=warned)
 
     @contextlib.contextmanager
-    def limit(self) -> Iterator[None]:
+    def limit(self, patience: float = 1.0) -> Iterator[None]:
         """Keep the time limit, where it can be kept.
+
+        Parameters
+        ----------
+        patience : float
+            Times the limit that this call may take.
 
         Raises
         ------
@@ -93,7 +105,7 @@ class Guard:
             yield
             return
         # Again every second: whoever catches the first one gets another.
-        signal.setitimer(signal.ITIMER_REAL, self.time_limit, 1.0)
+        signal.setitimer(signal.ITIMER_REAL, patience * self.time_limit, 1.0)
         try:
             yield
         finally:

@@ -25,6 +25,11 @@ GENERIC = ("generic", "another", "scaled down", "shifted", "permuted", "with low
 SIGNAL_FIELDS = frozenset({"signal", "alpha", "signal_transform", "surprisal", "gate_advantage"})
 
 
+def base_name(probe: Probe) -> str:
+    """Return the name of a probe, without what came before it where that is more than it has."""
+    return probe.name.partition(", after ")[0]
+
+
 def bases(trial: Trial) -> list[Member]:
     """Return members to start from, the likeliest first; empty where nothing can be said.
 
@@ -36,7 +41,9 @@ def bases(trial: Trial) -> list[Member]:
     evidence = trial.evidence
     if trial.draws:
         return drawn_bases(evidence, trial.draws)
-    generic = [p for p in trial.probes if p.name in GENERIC]
+    generic = [p for p in trial.probes if base_name(p) in GENERIC]
+    if not generic:
+        return []
     shares = [_share(evidence, p) for p in generic]
     if any(s is None for s in shares):
         return []
@@ -46,7 +53,7 @@ def bases(trial: Trial) -> list[Member]:
         return [Member(draw="all", signal="uniform", temperature=0.0)]
     if all((s != 0).all() for _, s in known):
         return soft_bases(known)
-    return hard_bases(evidence, known)
+    return hard_bases(known)
 
 
 def _share(evidence: Evidence, probe: Probe) -> FloatArray | None:
@@ -145,7 +152,7 @@ def price_kind(member: Member, prices: Sequence[tuple[Probe, float]]) -> Part:
     return ("fixed", float(values[0]))
 
 
-def hard_bases(evidence: Evidence, known: Sequence[tuple[Probe, FloatArray]]) -> list[Member]:
+def hard_bases(known: Sequence[tuple[Probe, FloatArray]]) -> list[Member]:
     """Return gates with a threshold, from each signal in whose order the kept ones are on top."""
     found = []
     for variant in signals():

@@ -42,7 +42,7 @@ class Draws:
     @property
     def gates(self) -> FloatArray:
         """1 where something came through, (R, decisions)."""
-        return (self.responses != 0).astype(np.float64)
+        return np.asarray(self.responses != 0, dtype=np.float64)
 
 
 @dataclass(eq=False)
@@ -139,7 +139,7 @@ class Evidence:
         if member.leak:  # differentiated numerically
             return max(2e-6, LIMIT * eps)
         recovered = self.subject.surface in ("logits", "rewards", "step")
-        return max(NEGLIGIBLE, LIMIT * eps * (1.0 + _condition(member, probe, recovered)))
+        return max(NEGLIGIBLE, LIMIT * eps * (1.0 + condition(member, probe, recovered)))
 
     def misfit(self, member: Member, probe: Probe) -> float:
         """Return the distance of a deterministic member, relative; inf where nothing came.
@@ -167,7 +167,7 @@ def distance(seen: FloatArray, expected: FloatArray) -> float:
     return gap / size if size > 0 else gap
 
 
-def _condition(member: Member, probe: Probe, recovered: bool) -> float:
+def condition(member: Member, probe: Probe, recovered: bool) -> float:
     """Return how much rounding is magnified in the coefficients.
 
     A keep probability w = sigmoid(x) moves by w (1 - w) dx, with dx of the size of an eps of the

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import logit
 
-from kondo_ref.audit.identify_estimate import GENERIC, tidy
+from kondo_ref.audit.identify_estimate import GENERIC, base_name, tidy
 from kondo_ref.audit.identify_search import Trial, realised
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member, prepare
@@ -30,7 +30,9 @@ def fitted(trial: Trial, member: Member) -> list[Variant]:
         Of the core.
     member : Member
     """
-    probes = [p for p in trial.probes if p.name in GENERIC or p.name in ("surprising", "large")]
+    probes = [p for p in trial.probes if base_name(p) in (*GENERIC, "surprising", "large")]
+    if not probes:
+        return []
     found: list[Variant] = []
     for fit in (_factor, _leak, _extra, _share, _gate):
         try:
@@ -163,7 +165,10 @@ def _gate(trial: Trial, member: Member, probes: list[Probe]) -> Iterator[Variant
     if member.draw != "soft" or member.signal != "delight" or member.price[0] != "fixed":
         return
     levels, gains, stands, goes = [], [], [], []
-    for probe in [*probes, *[p for p in trial.probes if p.name in ("surprising", "scaled up")]]:
+    for probe in [
+        *probes,
+        *[p for p in trial.probes if base_name(p) in ("surprising", "scaled up")],
+    ]:
         pair = _pair(trial, member, probe)
         if pair is None:
             continue

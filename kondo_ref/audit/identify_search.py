@@ -21,12 +21,19 @@ from kondo_ref.audit.identify_evidence import (
     log_likelihood,
 )
 from kondo_ref.audit.known import Variant, variants
+from kondo_ref.audit.known.variant import SPREADS
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe
 from kondo_ref.checks import FloatArray
 
 NEAR = 2e-5  # a spread with an unknown epsilon is named by the one without
-BEAM = 6
+BEAM = 8
+ALIKE = 2
+REFINED = 2
+WITH_A_SPREAD = (
+    *("whiten", "whiten-add-mean", "scale-std"),
+    *("batch-std", "group-std", "group-batch-std", "zero-std"),
+)
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,7 @@ def realised(seen: FloatArray, probe: Probe) -> FloatArray:
     share = np.abs(np.divide(seen, u, out=np.zeros_like(seen), where=some))
     low, high = float(share[some].min()), float(share[some].max())
     if high <= 1.2 * low:
-        return some.astype(np.float64)
+        return np.asarray(some, dtype=np.float64)
     return np.asarray((share > 0.5 * (low + high)).astype(np.float64))
 
 
@@ -260,7 +267,53 @@ def search(
             return found
         if step + 1 < depth:
             level = _beam(trial, table)
+        elif step:
+            found = _best(trial, _refined(trial, table))
+            if found:
+                return found
     return []
+
+
+def _refined(trial: Trial, table: Sequence[Match]) -> list[Match]:
+    """Return the nearest of several mistakes with other numbers for each of their spreads.
+
+    A standard deviation has its degrees of freedom and its epsilon; with two of them in a target no
+    one of them is right while the other is not.
+    """
+    scored = sorted(table, key=lambda m: _score(trial, m.member))
+    found = []
+    for match in scored[:REFINED]:
+        path = list(match.path)
+        base = match.member
+        if not any(len(_tails(v)) > 1 for v in path):
+            continue
+        for place in [*range(len(path))] * 2:
+            choice = [[*path[:place], v, *path[place + 1 :]] for v in _tails(path[place])]
+            path = min(choice, key=lambda way: _score(trial, _along(base, way)))
+        found.append(trial.match(_along(base, path), tuple(path)))
+    return found
+
+
+def _along(member: Member, path: Sequence[Variant]) -> Member:
+    """Return the member with the changes of a path, in place of those of another such path."""
+    for variant in path:
+        member = variant.apply(member)
+    return member
+
+
+def _tails(variant: Variant) -> list[Variant]:
+    """Return a mistake with each tail of a spread; itself where it has none."""
+    changed = {name: part for name, part in variant.changes.items() if _has_spread(part)}
+    if not changed:
+        return [variant]
+    return [
+        replace(variant, changes={**variant.changes, **{n: (p[0], *t) for n, p in changed.items()}})
+        for t in SPREADS
+    ]
+
+
+def _has_spread(part: object) -> bool:
+    return isinstance(part, tuple) and str(part[0]) in WITH_A_SPREAD
 
 
 def _telling_first(trial: Trial, base: Member) -> Trial:
@@ -290,8 +343,12 @@ def _beam(trial: Trial, table: Sequence[Match]) -> list[Match]:
     """Return the matches that explain most of the first probes, with any factor of a batch."""
     scored = sorted(table, key=lambda m: _score(trial, m.member))
     kept: list[Match] = []
+    fields: dict[frozenset[str], int] = {}
     for match in scored:
-        if all(match.member != other.member for other in kept):
+        # Of other numbers for the same fields one is as good as ten.
+        changed = frozenset(name for v in match.path for name in v.changes)
+        if fields.get(changed, 0) < ALIKE and all(match.member != o.member for o in kept):
+            fields[changed] = fields.get(changed, 0) + 1
             kept.append(match)
         if len(kept) == (2 if trial.draws else BEAM):
             break

@@ -17,6 +17,8 @@ from kondo_ref.audit.surfaces.prepared import Surface
 
 # Making an object may take longer than a call.
 LOADING = 120.0
+# A call that a framework compiles may take so many times longer than one that it does not.
+COMPILING = 6.0
 
 
 class LocalSubject:
@@ -54,6 +56,7 @@ class LocalSubject:
         except BaseException as error:  # whatever a target does while it is made
             raise ValueError(f"target: cannot be made ({described(error)})") from error
         self.has = self._prepared.has
+        self._compiled: set[tuple[object, ...]] = set()
 
     def observe(self, batches: Sequence[Batch], *, seed: int = 0) -> list[Observation]:
         """Call the target on the batches in order, its state fresh before the first."""
@@ -85,7 +88,15 @@ class LocalSubject:
 
         with guarded(seed, self._options.time_limit, seeded) as guard, self._arrays.during():
             for number, batch in enumerate(batches):
-                yield guard.run(partial(one, number, batch))
+                yield guard.run(partial(one, number, batch), self._patience(batch))
+
+    def _patience(self, batch: Batch) -> float:
+        """Return times the limit of a call: longer for the first with a shape, if it compiles."""
+        shape = (batch.logits.shape, batch.mask is None, batch.dtype, batch.mask_dtype)
+        if not self._arrays.compiles or shape in self._compiled:
+            return 1.0
+        self._compiled.add(shape)
+        return COMPILING
 
     def environment(self) -> dict[str, Any]:
         """Versions of what ran."""

@@ -53,7 +53,9 @@ def between(page: str, name: str) -> str:
 
 def replaced(page: str, name: str, table: str) -> str:
     """Return the page with another table between its marks."""
-    return page.replace(between(page, name), table)
+    begin, end = f"<!--- {name}: begin -->\n", f"\n<!--- {name}: end -->"
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
 
 
 def shown(page: str) -> list[tuple[str, str]]:
@@ -89,7 +91,14 @@ def run(command: str, folder: Path) -> str:
 
 def main() -> None:
     """Write the tables, and what the commands of the tutorial print."""
-    from kill_matrix import RESULTS, committed, dimension_table, kill_table, summary
+    from kill_matrix import (
+        RESULTS,
+        committed,
+        dimension_table,
+        held_out_table,
+        kill_table,
+        summary,
+    )
 
     page = PAGE.read_text("utf-8")
     page = replaced(page, "catalogue", catalogue_table())
@@ -98,6 +107,7 @@ def main() -> None:
         page = replaced(page, "summary", summary(results))
         page = replaced(page, "dimensions", dimension_table(results))
         page = replaced(page, "mutants", kill_table(results))
+        page = replaced(page, "held-out", held_out_table(results))
     PAGE.write_text(page, "utf-8")
     from kondo_gate_targets import rows
 

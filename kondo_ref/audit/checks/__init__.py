@@ -3,10 +3,10 @@
 Each takes what was identified, and the claim, and returns findings.
 """
 
+from kondo_ref.audit.checks.drawing import drawing_findings
 from kondo_ref.audit.checks.edges import edge_findings
 from kondo_ref.audit.checks.estimator import estimator_findings
 from kondo_ref.audit.checks.execution import execution_findings
-from kondo_ref.audit.checks.drawing import drawing_findings
 from kondo_ref.audit.checks.memory import memory_findings
 from kondo_ref.audit.checks.rates import rate_findings
 from kondo_ref.audit.checks.shown import Shown

@@ -3,6 +3,7 @@
 One finding for each known mistake between the claim and the member that explains the target.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def estimator_findings(identity: Identity, claim: Claim) -> list[Finding]:
     if identity.member is None:
         return []
     nearest = " and ".join(v.name for v in identity.path)
-    how = "exactly" if identity.exact else f"to {identity.worst:.1g}"
+    how = _how(identity)
     findings = []
     for variant in identity.path:
         probe = showing(identity.trial, origin, variant, identity.failing)
@@ -80,6 +81,17 @@ def estimator_findings(identity: Identity, claim: Claim) -> list[Finding]:
             finding(variant.id, f"{_sentence(variant)}; {what}", evidence, nearest=nearest)
         )
     return findings
+
+
+def _how(identity: Identity) -> str:
+    """Return how nearly the named mistakes reproduce what was seen, and what they leave out."""
+    left = {p.name for probes in identity.unexplained.values() for p in probes}
+    if identity.exact or identity.member is None:
+        return "exactly"
+    explained = [p for p in identity.trial.probes if p.name not in left]
+    worst, exact = replace(identity.trial, probes=explained).misfits(identity.member)
+    how = "exactly" if exact else f"to {worst:.1g}"
+    return f"{how} (but for {', '.join(identity.unexplained)}: see there)" if left else how
 
 
 def _sentence(variant: Variant) -> str:

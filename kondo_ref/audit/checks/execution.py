@@ -19,6 +19,7 @@ from kondo_ref.audit.verdict import Claim, Finding
 from kondo_ref.checks import FloatArray
 
 SIZES = (16, 24, 40)
+MORE = (72, 136)
 # What a metric is called that tells the share of kept decisions; a bare "rate" may be the target.
 KEPT = re.compile(r"(keep|kept|gate|pass|real[iy]s?z?e?d?|actual|effective|executed)\w*", re.I)
 SHARE = re.compile(r"(rate|frac|fraction|share|ratio|prob)", re.I)
@@ -67,7 +68,25 @@ def skipped(shown: Shown) -> Finding | None:
     }
     which = "masked" if all(row[2] >= row[3] for row in table) else "partial"
     told = f"{executed} of {dense} rows entered the backward, {kept} were kept"
+    if which == "partial" and (multiple := padded(shown, table)):
+        which, told = "padded", f"{told}: the next multiple of {multiple}"
     return finding(f"execution.{which}", told, evidence)
+
+
+def padded(shown: Shown, table: list[tuple[Batch, int, int, int]]) -> int:
+    """Return the multiple to which kept rows are padded, or 0; told by two more sizes."""
+    rows = [row[1:] for row in table]
+    for n in MORE:
+        batch = shown.batch(n, 41)
+        seen = shown.observe([batch], 3)[0]
+        response = shown.response(seen)
+        if response is None or seen.executed_rows is None or not seen.dense_rows:
+            return 0
+        rows.append((kept_of(batch, seen, response), seen.executed_rows, seen.dense_rows))
+    for multiple in range(2, max(executed for _, executed, _ in rows) + 1):
+        if all(min(d, -(-k // multiple) * multiple) == executed for k, executed, d in rows):
+            return multiple
+    return 0
 
 
 def lost(shown: Shown) -> Finding | None:
@@ -143,6 +162,8 @@ def _of_nothing(seen: Observation, response: FloatArray | None) -> tuple[str, st
     many = int(np.count_nonzero(values))
     if lost or not np.isfinite(values).all():
         return "nan", f"the loss is {seen.loss}, the coefficients are {values.min()}"
+    if many and seen.stepped and seen.executed_rows == 0:
+        return "steps", "no row entered the backward, and parameters moved by an earlier gradient"
     if many == 1:
         return "forced-one", "one decision has a coefficient"
     if many:

@@ -57,29 +57,99 @@ def named(identity: Identity, member: Member, probes: tuple[Probe, ...]) -> tupl
     by_name = {p.name: p for p in identity.trial.probes if "memory" in p.tags}
     first = min(probes, key=lambda p: len(p.batches))
     for probe in probes:
-        found = _old(identity, member, probe)
+        found = remembered(identity, member, probe)
         if found:
             return found[0], found[1], probe
     seen = {name: evidence.response(p) for name, p in by_name.items()}
-    high, low, twice = (seen.get(n) for n in ("after a high one", "after a low one", "twice"))
-    counts = {n: int(np.count_nonzero(s)) for n, s in seen.items() if s is not None}
     hard = member.draw in ("hard", "top-k", "bernoulli")
     followed = hard and all(_threshold(member, p, seen.get(p.name)) for p in probes)
+    which, told = _followed(member, seen, followed)
+    if which:
+        return which, told, first
+    if "after many low ones" in {p.name for p in probes} and len(probes) == 1:
+        return "dynamics.drop-cap", "after many drops, something is kept all the same", probes[0]
+    if followed:
+        which = "price.dual-ascent" if _creeps(identity, by_name) else "price.history"
+        return which, f"the threshold follows the batches before: kept {_counts(seen)}", first
+    return "dynamics.other", "earlier batches change the result", first
+
+
+def _followed(
+    member: Member, seen: dict[str, FloatArray | None], followed: bool
+) -> tuple[str, str]:
+    """Return id and words where it is the number of calls, or the count, that changes; or empty."""
+    high, low, twice = (seen.get(n) for n in ("after a high one", "after a low one", "twice"))
+    budget = member.draw == "top-k" and followed
     if high is not None and low is not None and distance(high, low) <= SAME:
         told = "the second call differs from the first, whatever the first batch was"
         if twice is not None and distance(high, twice) <= SAME:
-            if member.draw == "top-k" and followed:
-                return "dynamics.reserve", f"{told}: kept {counts}", first
-            return "dynamics.drift", told, first
-    if member.draw == "top-k" and followed:
-        return "dynamics.reserve", f"how many are kept follows the batches before: {counts}", first
-    if "after many low ones" in {p.name for p in probes} and len(probes) == 1:
-        return "dynamics.drop-cap", "after many drops, something is kept all the same", probes[0]
-    if followed and member.draw != "top-k":
-        steady = _creeps(identity, by_name)
-        which = "price.dual-ascent" if steady else "price.history"
-        return which, f"the threshold follows the batches before: kept {counts}", first
-    return "dynamics.other", "earlier batches change the result", first
+            if budget:
+                return "dynamics.reserve", f"{told}: kept {_counts(seen)}"
+            return "dynamics.drift", told
+    if budget:
+        return "dynamics.reserve", f"how many are kept follows the batches before: {_counts(seen)}"
+    return "", ""
+
+
+def _counts(seen: dict[str, FloatArray | None]) -> dict[str, int]:
+    return {n: int(np.count_nonzero(s)) for n, s in seen.items() if s is not None}
+
+
+def remembered(identity: Identity, member: Member, probe: Probe) -> tuple[str, str] | None:
+    """Return what of an earlier batch is used with the current one: size, log pi, gate or price."""
+    return (
+        _size(identity, member, probe)
+        or _ratio(identity, member, probe)
+        or _old(identity, member, probe)
+    )
+
+
+def _finite(
+    identity: Identity, member: Member, probe: Probe
+) -> tuple[FloatArray, FloatArray] | None:
+    """Return what was seen of the last batch, and what a member makes of it afresh."""
+    evidence = identity.trial.evidence
+    seen = evidence.response(probe)
+    if seen is None or not np.isfinite(seen).all() or identity.trial.random:
+        return None
+    if not evidence.gradient or member.price[0] == "rolling":
+        return None
+    expected = coefficients(member, probe.batch)
+    return (seen, expected) if np.isfinite(expected).all() and expected.any() else None
+
+
+def _size(identity: Identity, member: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell a mean over as many as an earlier batch had."""
+    pair = _finite(identity, member, probe)
+    now = probe.batch.actions.size
+    if pair is None:
+        return None
+    for earlier, name in ((probe.batches[0], "the first"), (probe.batches[-2], "the last")):
+        was = earlier.actions.size
+        if was != now and distance(pair[0], pair[1] * now / was) <= SAME:
+            return "normalizer.constant", f"dividing by the size of {name} batch"
+    return None
+
+
+def _ratio(identity: Identity, member: Member, probe: Probe) -> tuple[str, str] | None:
+    """Tell a ratio of probabilities whose old ones are those of an earlier batch.
+
+    A clip may have taken some coefficients away; what is left has the factor of its ratio.
+    """
+    pair = _finite(identity, member, probe)
+    if pair is None:
+        return None
+    seen, expected = pair
+    left = (seen != 0) & (expected != 0)
+    if np.count_nonzero(left) < 3:
+        return None
+    for earlier, name in ((probe.batches[0], "the first"), (probe.batches[-2], "the last")):
+        if earlier.shape != probe.batch.shape:
+            continue
+        ratio = np.exp(earlier.surprisal - probe.batch.surprisal)[left]
+        if np.ptp(ratio) > 0 and distance(seen[left], expected[left] * ratio) <= SAME:
+            return "dynamics.stale", f"the old log-probabilities are those of {name} batch"
+    return None
 
 
 def _old(identity: Identity, member: Member, probe: Probe) -> tuple[str, str] | None:

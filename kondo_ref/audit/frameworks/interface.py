@@ -18,6 +18,8 @@ class Framework(Protocol):
 
     name: str
     differentiates: bool
+    # Whether the first call with a shape is many times slower than later ones.
+    compiles: bool
 
     def during(self) -> AbstractContextManager[Any]:
         """Return what must hold while the target runs."""
@@ -57,16 +59,26 @@ class Framework(Protocol):
         """Whether an array would still be differentiated; None where that cannot be told."""
 
     def differentiate(
-        self, call: Callable[[Any], Returned], leaf: Any, reduction: str
+        self,
+        function: Callable[..., Any],
+        call: Callable[[dict[str, Any]], Returned],
+        values: dict[str, Any],
+        leaf: str,
+        reduction: str,
     ) -> tuple[Returned, FloatArray, bool | None]:
         """Return what a call returned, its gradient in the leaf, and whether there was one.
 
         Parameters
         ----------
+        function : callable
+            The target.
         call : callable
-            Of the leaf.
-        leaf : array
-            Of the framework, as `floats` made it; (..., K) logits or (...) log-probabilities.
+            Calls it with the values of the roles.
+        values : dict
+            Role -> an array of the framework, as `floats` and the others made it, or what the role
+            is else; None where the target's default is left.
+        leaf : str
+            The role that is differentiated: (..., K) logits or (...) log-probabilities.
         reduction : str
             sum or mean, for one loss for each decision.
 

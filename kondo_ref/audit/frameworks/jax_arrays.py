@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kondo_ref.audit.frameworks.jax_compiled import Compiled
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.returned import Returned
 from kondo_ref.audit.seeds import mixed
@@ -19,6 +21,7 @@ class JaxArrays:
 
     name = "jax"
     differentiates = True
+    compiles = True
 
     def __init__(self) -> None:
         try:
@@ -28,6 +31,7 @@ class JaxArrays:
                 'jax is not installed; install it: python -m pip install "kondo-ref[jax]"'
             ) from error
         self._numpy: Any = import_module("jax.numpy")
+        self._compiled: Compiled | None = None
 
     def during(self) -> AbstractContextManager[Any]:
         """Return the switch of 64-bit types, on."""
@@ -76,14 +80,33 @@ class JaxArrays:
         return None
 
     def differentiate(
-        self, call: Callable[[Any], Returned], leaf: Any, reduction: str
+        self,
+        function: Callable[..., Any],
+        call: Callable[[dict[str, Any]], Returned],
+        values: dict[str, Any],
+        leaf: str,
+        reduction: str,
     ) -> tuple[Returned, FloatArray, bool | None]:
-        """Return the gradient in the leaf."""
+        """Return the gradient in the leaf, by a compiled function where that hides nothing."""
+        if self._compiled is None:
+            self._compiled = Compiled(self._jax, function)
+        differentiated = partial(self._differentiated, call, leaf, reduction)
+        loss, gradient, info = self._compiled(function, differentiated, values)
+        return Returned(loss=loss, info=info), self.to_numpy(gradient), True
+
+    def _differentiated(
+        self,
+        call: Callable[[dict[str, Any]], Returned],
+        leaf: str,
+        reduction: str,
+        values: dict[str, Any],
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Return loss, gradient in the leaf, and numbers beside the loss."""
         jnp = self._numpy
         ones = jnp.ones
 
         def loss_of(given: Any) -> Any:
-            found = call(given)
+            found = call(values | {leaf: given})
             if found.loss is None:
                 raise Unreadable("returned no loss")
             loss = jnp.asarray(found.loss)
@@ -91,9 +114,9 @@ class JaxArrays:
                 loss = loss.sum() if reduction == "sum" else loss.mean()
             return loss, {name: jnp.asarray(value) for name, value in found.info.items()}
 
-        loss, back, info = self._jax.vjp(loss_of, leaf, has_aux=True)
+        loss, back, info = self._jax.vjp(loss_of, values[leaf], has_aux=True)
         (gradient,) = back(ones((), loss.dtype))
-        return Returned(loss=loss, info=info), self.to_numpy(gradient), True
+        return loss, gradient, info
 
     def versions(self) -> dict[str, str]:
         """Return the versions of JAX and NumPy."""

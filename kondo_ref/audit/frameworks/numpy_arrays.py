@@ -20,6 +20,7 @@ class NumpyArrays:
 
     name = "numpy"
     differentiates = False
+    compiles = False
 
     def __init__(self) -> None:
         self._generator: Any = None
@@ -69,8 +70,10 @@ class NumpyArrays:
 
     def differentiate(
         self,
-        call: Callable[[Any], Returned],
-        leaf: Any,
+        function: Callable[..., Any],  # noqa: ARG002
+        call: Callable[[dict[str, Any]], Returned],
+        values: dict[str, Any],
+        leaf: str,
         reduction: str,  # noqa: ARG002
     ) -> tuple[Returned, FloatArray, bool | None]:
         """Return the gradient that the target returned.
@@ -80,8 +83,8 @@ class NumpyArrays:
         Unreadable
             It returned none: a loss alone does not say what was held constant in it.
         """
-        shape = np.shape(leaf)
-        found = call(leaf)
+        shape = np.shape(values[leaf])
+        found = call(values)
         gradient = found.gradient
         if gradient is None and np.shape(found.loss) == shape and shape:
             gradient, found.loss = found.loss, None

@@ -18,6 +18,7 @@ class TorchArrays:
 
     name = "torch"
     differentiates = True
+    compiles = False
 
     def __init__(self) -> None:
         from kondo_ref.flops.foreign_torch import require
@@ -85,7 +86,12 @@ class TorchArrays:
         return bool(value.requires_grad) if isinstance(value, self._torch.Tensor) else None
 
     def differentiate(
-        self, call: Callable[[Any], Returned], leaf: Any, reduction: str
+        self,
+        function: Callable[..., Any],  # noqa: ARG002
+        call: Callable[[dict[str, Any]], Returned],
+        values: dict[str, Any],
+        leaf: str,
+        reduction: str,
     ) -> tuple[Returned, FloatArray, bool | None]:
         """Return the gradient in the leaf, by the target's backward or by one of ours.
 
@@ -93,14 +99,15 @@ class TorchArrays:
         change it in place.
         """
         torch = self._torch
-        leaf.requires_grad_(True)
-        found = call(leaf.clone())
+        given = values[leaf]
+        given.requires_grad_(True)
+        found = call(values | {leaf: given.clone()})
         loss = found.loss
         if loss is None:
             raise Unreadable("returned no loss")
         if not isinstance(loss, torch.Tensor):
-            if leaf.grad is not None:  # it ran its backward itself
-                return found, self.to_numpy(leaf.grad), True
+            if given.grad is not None:  # it ran its backward itself
+                return found, self.to_numpy(given.grad), True
             self.to_numpy(loss)
             raise Unreadable(
                 f"returned a loss of type {type(loss).__name__}, which cannot be differentiated"
@@ -110,13 +117,13 @@ class TorchArrays:
             found.loss = loss
         reached = True
         if loss.requires_grad:
-            (gradient,) = torch.autograd.grad(loss, leaf, allow_unused=True)
+            (gradient,) = torch.autograd.grad(loss, given, allow_unused=True)
             reached = gradient is not None
         else:
-            gradient = leaf.grad
+            gradient = given.grad
             reached = gradient is not None
         if gradient is None:
-            return found, np.zeros(tuple(leaf.shape)), False
+            return found, np.zeros(tuple(given.shape)), False
         return found, self.to_numpy(gradient), reached
 
     def versions(self) -> dict[str, str]:

@@ -67,13 +67,13 @@ class LossSurface:
             view = arguments.view(call.batch)
             values = arguments.values(layout.roles | {self.leaf}, layout.required, call)
 
-            def run(leaf: Any) -> Returned:
-                values[self.leaf] = arguments.watch(self.leaf, leaf)
-                returned = layout.call(function, values)
+            def run(given: dict[str, Any]) -> Returned:
+                arguments.watch(self.leaf, given[self.leaf])
+                returned = layout.call(function, given)
                 return parts(returned, options.returns, "loss", "gradient")
 
             found, gradient, reached = framework.differentiate(
-                run, values[self.leaf], options.reduction
+                function, run, values, self.leaf, options.reduction
             )
             columns = view.direction.shape[1] if self.leaf == "logits" else 1
             if gradient.size != view.size * columns:

@@ -111,15 +111,15 @@ class _Pair:
         sign = 1.0 if options.sign == "loss" else -1.0
         values = {role: self._value(role, view, rows, call) for role in self._lossy.roles}
 
-        def run(leaf: Any) -> Returned:
-            values[self._leaf] = leaf
-            returned = self._lossy.call(self._loss, values)
+        def run(given: dict[str, Any]) -> Returned:
+            returned = self._lossy.call(self._loss, given)
             return parts(returned, options.returns, "loss", "gradient")
 
-        leaf = values.get(self._leaf)
-        if leaf is None:
-            leaf = self._value(self._leaf, view, rows, call)
-        found, gradient, _ = framework.differentiate(run, leaf, options.reduction)
+        if values.get(self._leaf) is None:
+            values[self._leaf] = self._value(self._leaf, view, rows, call)
+        found, gradient, _ = framework.differentiate(
+            self._loss, run, values, self._leaf, options.reduction
+        )
         residual = 0.0
         if self._leaf == "logits":
             if gradient.size != rows.size * batch.logits.shape[-1]:

@@ -101,13 +101,17 @@ class TorchTable:
         return returned, record, not same, flop
 
     def gradient(self, record: Record, rows: int, moved: bool) -> Any:
-        """Return the gradient of the first rows: as the optimizer read it, or as it came.
+        """Return the gradient of the first rows: as the update read it, or as it came.
 
         Raises
         ------
         Unreadable
             The table moved without a gradient that could be seen.
         """
+        left = self.module.table.grad
+        if not record.stepped and moved and left is not None and bool((left != 0).any()):
+            # No optimizer was seen: what is left in .grad, of earlier batches too, moved it.
+            return left.detach()[:rows]
         seen = record.stepped or record.gradients
         if not seen:
             if moved:

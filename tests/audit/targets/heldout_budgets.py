@@ -119,7 +119,7 @@ def never_fewer_than_four(logits, actions, advantages, rate=0.1, least=4):
     "torch",
     "logprobs",
     SAMPLES,
-    "count.other",
+    "advantage.positive-only",
     "Of the k largest only those with positive delight are kept: none of a batch of failures.",
     on="nothing",
 )

@@ -55,8 +55,7 @@ def stream(
         if warm:
             known = np.array(memory if "forever" in ways else memory[-size:])
             at = _price(known, rate, ways)
-        with np.errstate(invalid="ignore"):
-            distance[i] = (value - at) / temperature if temperature else np.sign(value - at)
+        distance[i] = (value - at) / temperature if temperature else np.sign(value - at)
         above = value >= at if compare[0] == "ge" else value > at
         if cap and not above and drops >= cap:
             above, distance[i] = True, np.inf
@@ -76,6 +75,5 @@ def _price(known: FloatArray, rate: float, ways: dict[str, None]) -> float:
         if method in ways:
             return float(np.quantile(known, 1.0 - rate, method=method))
     if not np.isfinite(known).all():  # a transformed signal may overflow; the exact one refuses
-        with np.errstate(invalid="ignore"):
-            return float(np.quantile(known, 1.0 - rate))
+        return float(np.quantile(known, 1.0 - rate))
     return upper_quantile(known, rate)
