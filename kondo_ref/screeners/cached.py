@@ -135,6 +135,8 @@ class CachedSignal(Cached):
     Memory: 2 M numbers.
     """
 
+    has_policy = False
+
     def __init__(self, samples: int, refresh: int, dtype: DTypeLike) -> None:
         super().__init__(samples, refresh)
         self.surprisal = np.zeros(samples, dtype=dtype)

@@ -95,7 +95,7 @@ def int8_product(x: FloatArray, weight: FloatArray) -> FloatArray:
     rows, row_scale = _integers(x, axis=1)
     columns, column_scale = _integers(weight, axis=0)
     exact = exact_dtype(x.shape[1])
-    total = np.matmul(rows.astype(exact), columns.astype(exact)).astype(x.dtype)
+    total: FloatArray = np.matmul(rows.astype(exact), columns.astype(exact)).astype(x.dtype)
     total *= row_scale
     total *= column_scale
     return total

@@ -87,10 +87,13 @@ class Screener:
         Whether `look` needs to know which samples the rows are.
     needs_normals : bool
         Whether `estimate` needs standard normals.
+    has_policy : bool
+        Whether its look has a policy, by which it can act.
     """
 
     needs_index = False
     needs_normals = False
+    has_policy = True
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> Look:
         """Return what can be known of a batch before actions and advantages.
