@@ -78,7 +78,7 @@ class Noisy(Exact):
         """
         if normals is None:
             raise ValueError(f"normals: needed by a noisy screener, shape {actions.shape}")
-        exact = super().estimate(look, actions, advantages, gate, None)
+        exact = Exact.estimate(self, look, actions, advantages, gate, None)
         e = checks.decision_array("normals", normals, actions.shape, exact.signal.dtype)
         if self.kind == "multiplicative":
             return Estimate(exact.surprisal, exact.signal * (1.0 + self.scale * e))

@@ -19,8 +19,8 @@ ERRORS = ("online_error", "test_error")
 LEGEND = (
     "est. error: rms of estimated - exact signal, over the std of the exact; recall: share of the\n"
     f"exact top-k that was kept. Costs: FLOP ({CONVENTION}) a step, in dense exact forwards of a\n"
-    "batch: the look, the exact forward after the gate, the backward, what the screener learns. step\n"
-    "is their sum; width is it with the look by the width of its numbers, loop with the acting."
+    "batch: the look, the exact forward after the gate, the backward, the screener's lesson. step is\n"
+    "their sum; width is it with the look by the width of its numbers, loop with the acting."
 )
 
 COLUMNS = (
@@ -40,11 +40,11 @@ COLUMNS = (
 
 def headline(configuration: dict[str, Any]) -> str:
     """Return what was run."""
-    rate = f" at rate {configuration['rate']}" if "kondo" in configuration["gate"] else ""
+    gate = configuration["gate"]
+    rate = f" at {configuration['rate']}" if "kondo" in gate else ""
     return (
-        f"screening of mnist ({configuration['data']}), {configuration['steps']:,} steps of "
-        f"{configuration['batch']}, gate {configuration['gate']}{rate}, the "
-        f"{'screener' if configuration['actor'] == 'screener' else 'exact policy'} acts"
+        f"mnist ({configuration['data']}), {configuration['steps']:,} steps of "
+        f"{configuration['batch']}, {gate}{rate}, actor {configuration['actor']}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The study's figure: the frontier of error against executed FLOP, and the quality of the choice."""
+"""The study's figure: error against executed FLOP with its frontier, and quality of the choice."""
 
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def _end(axis: Any, rows: list[dict[str, Any]], style: Any) -> None:
             axis.annotate("", (narrow, y), (x, y), arrowprops={"arrowstyle": "->", "color": "0.4"})
             axis.plot(narrow, y, markerfacecolor="none", markersize=7, **style[row["method"]])
     best = np.inf
-    steps = []
+    steps: list[tuple[float, float]] = []
     for x, y in sorted(found):
         if y < best:
             steps += [(x, best), (x, y)] if steps else [(x, y)]
