@@ -19,8 +19,8 @@ ERRORS = ("online_error", "test_error")
 LEGEND = (
     "est. error: rms of estimated - exact signal, over the std of the exact; recall: share of the\n"
     f"exact top-k that was kept. Costs: FLOP ({CONVENTION}) a step, in dense exact forwards of a\n"
-    "batch: the look, the exact forward after the gate, the backward, the screener's lesson. step is\n"
-    "their sum; width is it with the look by the width of its numbers, loop with the acting."
+    "batch: the look, the exact forward after the gate, the backward, the screener's lesson; step:\n"
+    "their sum; width: the sum with the look by the width of its numbers; loop: with the acting."
 )
 
 COLUMNS = (
