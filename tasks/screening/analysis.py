@@ -19,7 +19,7 @@ ERRORS = ("online_error", "test_error")
 LEGEND = (
     "est. error: rms of estimated - exact signal, over the std of the exact; recall: share of the\n"
     f"exact top-k that was kept. Costs: FLOP ({CONVENTION}) a step, in dense exact forwards of a\n"
-    "batch: the look, the exact forward after the gate, the backward, the screener's lesson; step:\n"
+    "batch: the look, the exact forward after it, the backward, the lesson of the screener; step:\n"
     "their sum; width: the sum with the look by the width of its numbers; loop: with the acting."
 )
 
