@@ -1,16 +1,10 @@
 """Screeners by word, as the command line and settings have them: ``NAME`` or ``NAME:VALUE``.
 
-| word | screener |
-|---|---|
-| exact | `Exact` |
-| additive:C, multiplicative:C | `Noisy`, of C standard deviations or of the share C |
-| stale:L | `Stale`, parameters copied every L steps |
-| int8, bfloat16 | `Quantised` |
-| cached:R | `CachedPolicy`, every R-th visit exact |
-| cached-signal:R | `CachedSignal`, every R-th visit exact |
-| draft:W | `Draft`, one hidden layer of W, taught on 10 rows of a batch besides the kept |
-| draft:W:T | the same, taught on T rows besides the kept |
-| WORD@RATE | any of these but the exact and the noisy: what it proposes at the rate is checked |
+exact: `Exact`. additive:C and multiplicative:C: `Noisy`, of C standard deviations or of the share
+C. stale:L: `Stale`, parameters copied every L steps. int8 and bfloat16: `Quantised`. cached:R and
+cached-signal:R: `CachedPolicy` and `CachedSignal`, every R-th visit exact. draft:W and draft:W:T:
+`Draft` with one hidden layer of W, taught on T rows of a batch (10) besides the kept. WORD@RATE:
+any of these but the exact and the noisy; what it proposes at the rate is checked.
 """
 
 from collections.abc import Callable
@@ -74,7 +68,7 @@ def screener_named(word: str, setting: Setting) -> Screener:
     Parameters
     ----------
     word : str
-        See the table of this module.
+        See the head of this module.
     setting : Setting
 
     Raises

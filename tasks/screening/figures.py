@@ -8,7 +8,23 @@ import numpy as np
 from kondo_ref.tasks.figure import panels
 
 Curves = dict[str, list[dict[str, float]]]
-MARKERS = "osD^vP*XphH<>d8"
+Style = dict[str, dict[str, Any]]
+
+# A colour a kind of screener, markers within a kind.
+COLORS = {
+    "exact": "black",
+    "additive": "C1",
+    "multiplicative": "C1",
+    "stale": "C4",
+    "cached": "C2",
+    "cached-signal": "C2",
+    "int8": "C0",
+    "bfloat16": "C0",
+    "draft": "C3",
+}
+MARKERS = "osD^vP"
+BAND = {"color": "0.8", "linewidth": 7, "zorder": 0, "solid_capstyle": "round"}
+SHOWN_ERROR = 0.5
 
 
 def frontier(
@@ -16,8 +32,9 @@ def frontier(
 ) -> None:
     """Draw three panels.
 
-    Test error against the learner's FLOP, every screener's curve and the frontier of all; the FLOP
-    to the error that the frontier is asked at last; recall against the cost of a step.
+    Test error against the learner's FLOP, every screener's curve and the frontier of all; the error
+    at the end against the cost of a step, with what nothing beats; the recall of the choice against
+    the error of the estimate.
 
     Parameters
     ----------
@@ -29,35 +46,46 @@ def frontier(
         The frontier, from `analysis.frontier_points`.
     path : Path
     """
-    style = {
-        method: {"color": f"C{i % 10}", "marker": MARKERS[i % len(MARKERS)]}
-        for i, method in enumerate(curves)
-    }
+    style = styles(curves)
     with panels(1, 3, path) as ((error, cost, quality),):
         _errors(error, curves, points, style)
         _end(cost, rows, style)
         _quality(quality, rows, style)
-        error.legend(fontsize=7, ncols=2)
+        handles, labels = error.get_legend_handles_labels()
+        error.figure.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=9)
 
 
-def _errors(axis: Any, curves: Curves, points: list[dict[str, Any]], style: Any) -> None:
+def styles(methods: Any) -> Style:
+    """Return color and marker of every screener."""
+    found: Style = {}
+    for method in methods:
+        color = COLORS[method.partition("@")[0].partition(":")[0]]
+        before = sum(own["color"] == color for own in found.values())
+        found[method] = {"color": color, "marker": MARKERS[before % len(MARKERS)]}
+    return found
+
+
+def _errors(axis: Any, curves: Curves, points: list[dict[str, Any]], style: Style) -> None:
     own = [point for point in points if point["cost"] == "step_flop"]
-    axis.plot(
-        [p["flop"] for p in own], [p["test_error"] for p in own],
-        color="0.75", linewidth=6, label="frontier", zorder=0, solid_capstyle="round",
-    )  # fmt: skip
+    axis.plot([p["flop"] for p in own], [p["test_error"] for p in own], label="frontier", **BAND)
+    seen = []
     for method, curve in curves.items():
+        shown = [p for p in curve if p["test_error"] <= SHOWN_ERROR]
+        seen += shown
         axis.plot(
-            [p["step_flop"] for p in curve], [p["test_error"] for p in curve],
-            label=method, linewidth=1, markersize=3, markevery=4, **style[method],
+            [p["step_flop"] for p in shown], [p["test_error"] for p in shown],
+            label=method, linewidth=1, markersize=4, markevery=0.15, **style[method],
         )  # fmt: skip
     axis.set(
         xscale="log", yscale="log", xlabel="executed FLOP of the learner (matmul, 2mkn)",
         ylabel="test error", title="error reached per executed FLOP",
     )  # fmt: skip
+    if seen:
+        axis.set(xlim=(0.7 * min(p["step_flop"] for p in seen), None), ylim=(None, SHOWN_ERROR))
+    _in_percent(axis)
 
 
-def _end(axis: Any, rows: list[dict[str, Any]], style: Any) -> None:
+def _end(axis: Any, rows: list[dict[str, Any]], style: Style) -> None:
     """Draw the error at the end against the cost of a step, and the same by width of numbers."""
     found = []
     for row in rows:
@@ -66,7 +94,8 @@ def _end(axis: Any, rows: list[dict[str, Any]], style: Any) -> None:
         found.append((x, y))
         narrow = row["width_forwards"]
         if narrow < x:
-            axis.annotate("", (narrow, y), (x, y), arrowprops={"arrowstyle": "->", "color": "0.4"})
+            arrow = {"arrowstyle": "->", "color": "0.6"}
+            axis.annotate("", (narrow, y), (x, y), arrowprops=arrow)
             axis.plot(narrow, y, markerfacecolor="none", markersize=7, **style[row["method"]])
     best = np.inf
     steps: list[tuple[float, float]] = []
@@ -74,21 +103,28 @@ def _end(axis: Any, rows: list[dict[str, Any]], style: Any) -> None:
         if y < best:
             steps += [(x, best), (x, y)] if steps else [(x, y)]
             best = y
-    if steps:
-        at = np.array([*steps, (max(x for x, _ in found) * 1.15, best)])
-        axis.plot(at[:, 0], at[:, 1], color="0.75", linewidth=6, zorder=0, solid_capstyle="round")
+    at = np.array([*steps, (max(x for x, _ in found) * 1.1, best)])
+    axis.plot(at[:, 0], at[:, 1], **BAND)
     axis.set(
-        xscale="log", xlabel="executed FLOP a step / dense exact forward",
-        ylabel="test error at the last step", title="same steps (hollow: look by width of numbers)",
+        yscale="log", xlabel="executed FLOP a step / dense exact forward", xlim=(0.0, None),
+        ylabel="test error at the last step", title="after equal steps (hollow: look by width)",
     )  # fmt: skip
+    _in_percent(axis)
 
 
-def _quality(axis: Any, rows: list[dict[str, Any]], style: Any) -> None:
+def _in_percent(axis: Any) -> None:
+    low, high = axis.get_ylim()
+    ticks = [t for t in (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0) if low <= t <= high]
+    axis.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
+    axis.minorticks_off()
+
+
+def _quality(axis: Any, rows: list[dict[str, Any]], style: Style) -> None:
     for row in rows:
         if row["estimate_error"] is not None:
             at = max(row["estimate_error"], 1e-3)
             axis.plot(at, row["recall"], linestyle="", markersize=7, **style[row["method"]])
     axis.set(
-        xscale="log", xlabel="error of the estimate (rms / std; at most .001: at .001)",
-        ylabel="recall of the exact top-k", title="quality of the choice", ylim=(-0.03, 1.03),
+        xscale="log", xlabel="error of the estimate, rms / std (below .001: at .001)",
+        ylabel="recall of the exact choice", title="quality of the choice", ylim=(-0.03, 1.03),
     )  # fmt: skip
