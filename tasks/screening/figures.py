@@ -114,7 +114,9 @@ def _end(axis: Any, rows: list[dict[str, Any]], style: Style) -> None:
 
 def _in_percent(axis: Any) -> None:
     low, high = axis.get_ylim()
-    ticks = [t for t in (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0) if low <= t <= high]
+    coarse = [t for t in (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0) if low <= t <= high]
+    fine = [t / 100 for t in range(1, 100) if low <= t / 100 <= high]
+    ticks = coarse if len(coarse) > 2 else fine
     axis.set_yticks(ticks, [f"{100 * t:.0f} %" for t in ticks])
     axis.minorticks_off()
 
