@@ -222,7 +222,7 @@ TABLE = (
         "fidelity_is_counted_right",
     ),
     (
-        "recall over what was kept",
+        "recall of an estimate over what was kept",
         "screeners.fidelity.fidelity",
         "top_k(exact, k))) / k",
         "top_k(exact, k))) / max(1, n)",
