@@ -41,8 +41,8 @@ RUNS = {
     ),
 }  # fmt: skip
 
-# Replicated elsewhere at 1 M forward samples: online error. [K] is reported to say that DG tolerates
-# about 50 % of noise and the Kondo gate less, by a definition of noise that is not known.
+# Replicated elsewhere at 1 M forward samples: online error. [K] is reported to say that DG
+# tolerates about 50 % of noise and the Kondo gate less, by a definition that is not known.
 REPLICATED = {
     "dg": {"exact": 0.016, "additive:0.5": 0.0151, "additive:1": 0.0153,
            "multiplicative:0.5": 0.0163},
