@@ -25,6 +25,7 @@ class Purpose(IntEnum):
     INITIALIZATION = 2
     SHUFFLE = 3
     ENVIRONMENT = 4
+    SCREENER = 5
 
 
 def words(

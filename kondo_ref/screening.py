@@ -212,18 +212,27 @@ def screen_surprisal(
     uniforms: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     history: ArrayLike | None = None,
+    signal: ArrayLike | None = None,
 ) -> Screening:
-    """Screen a batch whose surprisals (N,) or (B, T) are known; the rest is as in `screen`."""
+    """Screen a batch whose surprisals (N,) or (B, T) are known; the rest is as in `screen`.
+
+    With a `signal` (N,) or (B, T), the gate prices or ranks that in place of what surprisals and
+    advantages give: a delight that somebody estimated (`kondo_ref.screeners`).
+    """
     if not isinstance(gate, Gate):
         raise TypeError(f"gate: expected a Gate, got {checks.shown(gate)}")
     level = checks.real_array("surprisals", surprisals)
     gain = checks.decision_array("advantages", advantages, level.shape, level.dtype)
     valid = checks.mask_array(mask, level.shape)
-    signal, unit_mask = _unit_signal(gate, gain, level, valid)
-    u = None if uniforms is None else checks.uniform_array(uniforms, signal.shape)
+    if signal is None:
+        of_units, unit_mask = _unit_signal(gate, gain, level, valid)
+    else:
+        given = checks.decision_array("signal", signal, level.shape, level.dtype)
+        of_units, unit_mask = _of_units(gate, given, valid)
+    u = None if uniforms is None else checks.uniform_array(uniforms, of_units.shape)
     if u is None and gate.needs_uniforms:
         raise ValueError(
-            f"uniforms: the draw bernoulli needs an array of shape {signal.shape}, got None"
+            f"uniforms: the draw bernoulli needs an array of shape {of_units.shape}, got None"
         )
     past = None if history is None else checks.real_array("history", history, level.dtype)
     if past is not None and not isinstance(gate.price, Rolling):
@@ -231,24 +240,31 @@ def screen_surprisal(
     if past is not None and past.ndim != 1:
         raise ValueError(f"history: expected shape (h,), got {past.shape}")
 
-    price, w, after = _price_and_keep(gate, signal, unit_mask, past)
+    price, w, after = _price_and_keep(gate, of_units, unit_mask, past)
     drawn = w
     if gate.draw == "bernoulli":
         drawn = w if u is None else (u < w).astype(level.dtype)
     weight = drawn
-    if signal.shape != level.shape:
+    if of_units.shape != level.shape:
         weight = np.repeat(drawn[:, None], level.shape[1], axis=1)
         if valid is not None:
             weight[~valid] = 0.0
-    return Screening(gate, level, gain, signal, price, w, weight, valid, unit_mask, after)
+    return Screening(gate, level, gain, of_units, price, w, weight, valid, unit_mask, after)
 
 
 def _unit_signal(
     gate: Gate, advantages: FloatArray, surprisals: FloatArray, mask: BoolArray | None
 ) -> tuple[FloatArray, BoolArray | None]:
-    """Return the signal and the mask of every unit; sequences by the mean over valid tokens."""
+    """Return the signal and the mask of every unit."""
     signal = priority_signal(gate.signal, advantages, surprisals, gate.alpha)
     _require_finite(gate.signal, signal)
+    return _of_units(gate, signal, mask)
+
+
+def _of_units(
+    gate: Gate, signal: FloatArray, mask: BoolArray | None
+) -> tuple[FloatArray, BoolArray | None]:
+    """Return the signal and the mask of every unit; sequences by the mean over valid tokens."""
     if gate.unit == "token":
         return signal, mask
     if signal.ndim != 2:

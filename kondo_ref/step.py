@@ -214,6 +214,7 @@ class Learner:
         uniforms: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         history: ArrayLike | None = None,
+        signal: ArrayLike | None = None,
     ) -> Screening:
         """Return the screening of a batch; arguments and errors as in `update`."""
         if policy.turn is not self._turn:
@@ -227,6 +228,7 @@ class Learner:
             uniforms=uniforms,
             mask=mask,
             history=history,
+            signal=signal,
         )
 
     def update(
@@ -240,6 +242,7 @@ class Learner:
         uniforms: ArrayLike | None = None,
         mask: ArrayLike | None = None,
         history: ArrayLike | None = None,
+        signal: ArrayLike | None = None,
     ) -> StepResult:
         """Screen a batch, run the backward on its kept rows, and step the optimizer.
 
@@ -251,6 +254,8 @@ class Learner:
         advantages : (N,) or (B, T) float
         gate, normalizer, uniforms, mask, history
             As in `policy_gradient`. A mask is needed where sequences end early.
+        signal : (N,) or (B, T) float, optional
+            As in `screen_surprisal`: what the gate decides by, where it is not the exact signal.
 
         Returns
         -------
@@ -265,7 +270,14 @@ class Learner:
         checks.one_of("normalizer", normalizer, NORMALIZERS)
         actions = np.asarray(actions)
         screening = self.screen(
-            policy, actions, advantages, gate, uniforms=uniforms, mask=mask, history=history
+            policy,
+            actions,
+            advantages,
+            gate,
+            uniforms=uniforms,
+            mask=mask,
+            history=history,
+            signal=signal,
         )
         self._turn = None
         kept = screening.kept

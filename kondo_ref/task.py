@@ -18,6 +18,7 @@ TASKS = {
     "token-reversal": "kondo_ref.tasks.token_reversal.task:TASK",
     "bandit": "kondo_ref.tasks.bandit.task:TASK",
     "gambling": "kondo_ref.tasks.gambling.task:TASK",
+    "screening": "kondo_ref.tasks.screening.task:TASK",
 }
 DEFAULT = "mnist"
 

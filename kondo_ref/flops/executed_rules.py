@@ -8,8 +8,8 @@ The rules, which the closed forms share:
   1 div.
 * To find the largest, or a nonzero, is 1 cmp an entry; to partition n entries n cmp; to sort them
   n ceil(log2 n) cmp; to search among n of them ceil(log2(n + 1)) cmp.
-* Views, gathers, copies, conversions, signs and all arithmetic of integers and booleans (indices
-  and masks) count for nothing.
+* Views, gathers, copies, conversions, signs, rounding to an integer, and all arithmetic of integers
+  and booleans (indices and masks) count for nothing.
 """
 
 import math
@@ -35,7 +35,7 @@ ELEMENTWISE: dict[Any, Counts] = {
     **dict.fromkeys((np.maximum, np.minimum, np.isfinite), Counts(cmp=1)),
     **dict.fromkeys((np.greater, np.greater_equal, np.less, np.less_equal), Counts(cmp=1)),
     **dict.fromkeys((np.equal, np.not_equal), Counts(cmp=1)),
-    **dict.fromkeys((np.negative, np.absolute), Counts()),
+    **dict.fromkeys((np.negative, np.absolute, np.rint), Counts()),
 }
 
 # They do what they do by ufuncs, which are counted by themselves.

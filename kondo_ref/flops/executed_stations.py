@@ -17,12 +17,15 @@ import numpy as np
 
 from kondo_ref import checks, optim, screening, step
 from kondo_ref.flops.executed import CHECKS, Tally, counted, current, tallying
-from kondo_ref.models import block, transformer
+from kondo_ref.models import block, mlp, transformer
+from kondo_ref.screeners import quantised
 
 # Which stage a station is: of the innermost one that runs.
 STATIONS: tuple[tuple[Any, str, str], ...] = (
     (step.Learner, "forward", "screen"),  # of it only log-softmax, as the logits come from _run
     (step.Learner, "_run", "forward"),
+    (mlp.MLP, "forward", "forward"),  # of a screener's own network
+    (quantised, "quantised_logits", "forward"),
     (step.Learner, "screen", "screen"),
     (step.Learner, "update", "select"),  # what is left: which are kept, coefficients, loss
     (step, "kept_dlogits", "backward_input"),
@@ -37,6 +40,9 @@ STATIONS: tuple[tuple[Any, str, str], ...] = (
     (checks, "uniform_array", CHECKS),
     (screening, "_require_finite", CHECKS),
 )
+
+# The packages of the reference beside its top level.
+PARTS = ("kondo_ref.models.", "kondo_ref.screeners.")
 
 
 class CountedNumpy:
@@ -120,12 +126,12 @@ def _replace(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
 
 
 def reference_modules() -> list[ModuleType]:
-    """Return the loaded modules of the reference that use NumPy: the top level and the models."""
+    """Return the loaded modules of the reference that use NumPy: the top level and its parts."""
     return [
         module
         for name, module in tuple(sys.modules.items())
         if name.startswith("kondo_ref.")
-        and (name.count(".") == 1 or name.startswith("kondo_ref.models."))
+        and (name.count(".") == 1 or name.startswith(PARTS))
         and getattr(module, "np", None) is np
     ]
 

@@ -40,7 +40,14 @@ class Bandit:
         )
 
     def batches(self, seed: int, batch: int) -> Iterator[tuple[FloatArray, IntArray]]:
-        """Yield batches of training images and labels without end, in a new order every epoch.
+        """Yield batches of training images and labels; see `indexed_batches`."""
+        for x, y, _ in self.indexed_batches(seed, batch):
+            yield x, y
+
+    def indexed_batches(
+        self, seed: int, batch: int
+    ) -> Iterator[tuple[FloatArray, IntArray, IntArray]]:
+        """Yield batches of images, labels and their indices without end, in a new order an epoch.
 
         Each epoch is shuffled as a whole and handed out in slices, since fetching scattered rows
         for every batch is slower; what is left over at an epoch's end is not used in it.
@@ -52,7 +59,8 @@ class Bandit:
             order = randomness.permutation(seed, randomness.Purpose.SHUFFLE, epoch, n)
             x, y = self.x_train[order], self.y_train[order]
             for start in range(0, n - batch + 1, batch):
-                yield x[start : start + batch], y[start : start + batch]
+                rows = slice(start, start + batch)
+                yield x[rows], y[rows], order[rows]
             epoch += 1
 
 

@@ -4,10 +4,11 @@ A row that no longer applies, because the function was rewritten, fails its test
 mistake into the new source.
 """
 
-from mutations import inputs, screening, sequences, transformer, update
+from mutations import inputs, screeners, screening, sequences, transformer, update
 
 TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     *screening.TABLE,
+    *screeners.TABLE,
     *update.TABLE,
     *inputs.TABLE,
     *transformer.TABLE,

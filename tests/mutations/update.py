@@ -66,14 +66,14 @@ TABLE = (
     ),
     (
         "sequence mean over padding too",
-        "screening._unit_signal",
+        "screening._of_units",
         "tokens = valid.sum(axis=1)",
         "tokens = np.where(valid.any(axis=1), valid.shape[1], 0)",
         "a_sequence_is_gated_by_its_mean_over_valid_tokens",
     ),
     (
         "sequence sum instead of mean",
-        "screening._unit_signal",
+        "screening._of_units",
         "total / np.maximum(tokens, 1).astype(signal.dtype)",
         "total",
         "a_sequence_is_gated_by_its_mean_over_valid_tokens",

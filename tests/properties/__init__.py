@@ -16,6 +16,7 @@ from properties import (
     policy,
     price,
     randomness,
+    screeners,
     skipping,
     transformer,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "policy",
     "price",
     "randomness",
+    "screeners",
     "skipping",
     "transformer",
 ]
