@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kondo_ref.cli.arguments import ArgumentParser
 from kondo_ref.cli.foreign import blamed
 from kondo_ref.cli.progress import Progress
+from kondo_ref.cli.streams import warn
 from kondo_ref.task import DEFAULT, TASKS, Option, load_task
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from kondo_ref import checks, files, workers
+    from kondo_ref import checks, files, unit_runs, workers
     from kondo_ref.backend import load_backend
     from kondo_ref.runs import RunFolder
 
@@ -124,8 +125,8 @@ def _run(args: argparse.Namespace) -> int:
         report = folder.report()
     else:
         try:
-            units = _run_units(folder, task, settings, places, args, processes)
-            report = _write(folder, task, units, versions)
+            units = _units(folder, task, settings, places, args, processes)
+            report = unit_runs.write(folder, task, units, versions, warn)
         finally:
             folder.release()
     if args.json:
@@ -141,7 +142,7 @@ def _task_name(args: argparse.Namespace) -> str:
     return str(args.task or args.task_option or DEFAULT)
 
 
-def _run_units(
+def _units(
     folder: "RunFolder",
     task: "Task",
     settings: "Settings",
@@ -149,78 +150,24 @@ def _run_units(
     args: argparse.Namespace,
     processes: int,
 ) -> list[dict[str, Any]]:
-    """Run the units that are missing, and return the results of all."""
-    from kondo_ref import workers
+    """Run the units that are missing, behind a progress bar, and return the results of all."""
+    from kondo_ref import unit_runs
 
-    units = [(m, seed) for seed in range(settings.seeds) for m in settings.methods]
-    results = {unit: folder.finished(*unit) for unit in units}
-    missing = [unit for unit in units if results[unit] is None]
-
-    def finished(unit: tuple[Any, ...], result: dict[str, Any]) -> None:
-        method, seed = unit[-2:]
-        folder.keep(method, seed, result)
-        results[method, seed] = result
-
-    with Progress(len(missing) * settings.steps, quiet=args.json) as progress:
+    missing = unit_runs.count_missing(folder, settings)
+    with Progress(missing * settings.steps, quiet=args.json) as progress:
         try:
-            workers.run_units(
-                task.train,
-                [(settings.to_dict(), places, args.backend, *unit) for unit in missing],
-                workers=processes,
-                progress=progress.show,
-                finished=finished,
+            return unit_runs.run_missing(
+                folder, task, settings, places, args.backend, processes, progress.show
             )
         except KeyboardInterrupt:
-            there = sum(result is not None for result in results.values())
+            whole = len(settings.methods) * settings.seeds
+            there = whole - unit_runs.count_missing(folder, settings)
             raise KeyboardInterrupt(
-                f"interrupted; {there} of {len(units)} units are kept in {folder.partial}; "
+                f"interrupted; {there} of {whole} units are kept in {folder.partial}; "
                 f"go on with --resume --out {folder.final} and the same options"
                 if there
                 else "interrupted before a unit was finished; nothing is kept"
             ) from None
-    return [result for unit in units if (result := results[unit]) is not None]
-
-
-def _write(
-    folder: "RunFolder", task: "Task", units: list[dict[str, Any]], versions: dict[str, str]
-) -> dict[str, Any]:
-    """Write tables and figures, name the folder, and return the report."""
-    from kondo_ref import files, runs
-
-    rows = task.analysis.summarize(units)
-    partial = folder.partial
-    files.write_text(
-        partial / "curves.csv", runs.csv_text(point for unit in units for point in unit["curve"])
-    )
-    files.write_text(partial / "summary.csv", runs.csv_text(rows))
-    tables = {name: getattr(task.analysis, name)(units) for name in task.analysis.TABLES}
-    tables = {name: table for name, table in tables.items() if table}
-    for name, table in tables.items():
-        files.write_text(partial / f"{name}.csv", runs.csv_text(table))
-    figures = []
-    # A run is not lost for its picture, whatever is wrong with the library that draws it.
-    try:
-        for name in task.analysis.FIGURES:
-            getattr(task.analysis, name)(units, partial / f"{name}.png")
-            figures.append(f"{name}.png")
-    except ModuleNotFoundError as error:
-        remedy = 'python -m pip install "kondo-ref[plots]"'
-        print(f"kondo-ref: no figure without {error.name}: {remedy}", file=sys.stderr)
-    except Exception as error:
-        print(f"kondo-ref: no figure ({' '.join(str(error).split())})", file=sys.stderr)
-    report: dict[str, Any] = {
-        "schema": runs.SCHEMA,
-        "hash": folder.digest,
-        "configuration": folder.configuration,
-        "environment": {**runs.environment(), "backend": versions},
-        "methods": rows,
-        "figures": figures,
-    }
-    if tables:
-        report["tables"] = tables
-    files.write_json(partial / "result.json", report)
-    folder.finish()
-    return {**report, "folder": str(folder.final)}
 
 
 def _show(report: dict[str, Any], task: "Task") -> None:

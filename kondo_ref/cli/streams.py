@@ -8,6 +8,11 @@ from collections.abc import Iterator
 OUT, ERR = 1, 2
 
 
+def warn(line: str) -> None:
+    """Say something on standard error that stops nothing."""
+    print(f"kondo-ref: {line}", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def stdout_is_stderr() -> Iterator[None]:
     """Send what is printed inside to standard error, however it is written.
