@@ -388,7 +388,13 @@ def _simplest(
     equal = [i for i, size in enumerate(sizes) if size == min(sizes)]
     if len(equal) == 1:
         return staged[equal[0]]
-    return staged[min(equal, key=lambda i: len(failures(trial, found[i][0].member)))]
+
+    def left(i: int) -> tuple[bool, int]:
+        member = found[i][0].member
+        # Ties in no order would explain any.
+        return member.ties[0] == "any", len(failures(trial, member))
+
+    return staged[min(equal, key=left)]
 
 
 CORES = 8
