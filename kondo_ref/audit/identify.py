@@ -237,9 +237,7 @@ def identify(trial: Trial, claim: Claim | None) -> Identity:
         failing = () if origin is None else failures(trial, origin)
         return Identity(None, (), origin, False, worst, trial.random, trial, failing)
     whole = [(m, start) for m, start in found if trial.match(m.member, ()).exact]
-    staged = [_stages(trial, match, start) for match, start in (whole[:1] or found[:8])]
-    best = min(staged, key=lambda s: (len(s[2]), len(s[1])))
-    member, path, unexplained, reached = best
+    member, path, unexplained, reached = _simplest(trial, whole[:1] or _nearest(trial, found))
     base = next((o for o in origins if o.baseline == member.baseline), origin) or reached
     if reached != base:
         path = difference(base, member)
@@ -370,6 +368,36 @@ def _estimated(
             if found:
                 return [(m, start) for m in found]
     return []
+
+
+def _nearest(trial: Trial, found: list[tuple[Match, Member]]) -> list[tuple[Match, Member]]:
+    """Return those matches of the core that explain most of all batches, in their order."""
+    if len(found) <= CORES:
+        return found
+    missed = [len(failures(trial, match.member)) for match, _ in found]
+    chosen = sorted(range(len(found)), key=lambda i: missed[i])[:CORES]
+    return [found[i] for i in sorted(chosen)]
+
+
+def _simplest(
+    trial: Trial, found: list[tuple[Match, Member]]
+) -> tuple[Member, tuple[Variant, ...], dict[str, tuple[Probe, ...]], Member]:
+    """Return what explains most by fewest mistakes, of equals what the core alone explains most."""
+    staged = [_stages(trial, match, start) for match, start in found]
+    sizes = [(len(unexplained), len(path)) for _, path, unexplained, _ in staged]
+    equal = [i for i, size in enumerate(sizes) if size == min(sizes)]
+    if len(equal) == 1:
+        return staged[equal[0]]
+
+    def left(i: int) -> tuple[bool, int]:
+        member = found[i][0].member
+        # Ties in no order would explain any.
+        return member.ties[0] == "any", len(failures(trial, member))
+
+    return staged[min(equal, key=left)]
+
+
+CORES = 8
 
 
 def search_all(core: Trial, start: Member) -> list[Match]:

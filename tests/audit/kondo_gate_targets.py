@@ -107,7 +107,6 @@ TARGETS = (
             "aggregation.product-of-means",
             "count.quantile",
             "execution.masked",
-            "price.includes-masked",
             "rate.reported",
         ),
     ),
