@@ -51,7 +51,7 @@ def variants(base: Member) -> list[Variant]:
         variant
         for group in _GROUPS
         for variant in group(base)
-        if variant.apply(base) != base and _has_a_meaning(variant, base)
+        if variant.differs(base) and _has_a_meaning(variant, base)
     ]
 
 

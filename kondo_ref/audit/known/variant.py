@@ -33,6 +33,10 @@ class Variant:
         """Return the member that makes this mistake."""
         return replace(member, **self.changes)
 
+    def differs(self, member: Member) -> bool:
+        """Whether the mistake changes anything of a member."""
+        return any(getattr(member, name) != value for name, value in self.changes.items())
+
 
 def ladder(
     which: str,

@@ -23,9 +23,14 @@ _HEATS: dict[str, Callable[[float, FloatArray], float]] = {
 
 def kept(member: Member, signal: FloatArray, counted: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Return the argument of the squash and w, of every unit, each as `signal`."""
-    label = parts_of(member.scope, signal.shape)
     x, w = np.zeros(signal.shape), np.zeros(signal.shape)
     part_of = _ranked if member.draw in ("top-k", "random-k") else _priced
+    if member.scope == ("batch",):  # as the parts below, which are the one
+        if counted.any():
+            of_all = part_of(member, signal.ravel(), counted.ravel())
+            x[...], w[...] = (a.reshape(signal.shape) for a in of_all)
+        return x, w
+    label = parts_of(member.scope, signal.shape)
     for part in np.unique(label):
         inside = label == part
         if (inside & counted).any():

@@ -72,12 +72,11 @@ def prepare(
     if labels is not None:
         x, w, units = _shared(member, labels, decisions)
     elif member.unit == "sequence" and len(batch.shape) == 2:
-        x, w, units = (a[:, None] for a in _whole(member, decisions, past))
+        x, w, units = _everywhere(_whole(member, decisions, past), batch.shape)
     elif member.unit == "batch":
-        x, w, units = _whole(member, _one_row(decisions), past)
+        x, w, units = _everywhere(_whole(member, _one_row(decisions), past), batch.shape)
     else:
         x, w, units = _each(member, decisions.signal, valid, counted, past)
-    x, w, units = (np.broadcast_to(a, batch.shape).copy() for a in (x, w, units))
     return Prepared(np.where(valid, w, 0.0), x, units, level, valid)
 
 
@@ -107,6 +106,14 @@ def _whole(member: Member, rows: Rows, past: FloatArray | None) -> Gated:
     """Return argument, w and signal (units,) of the rows that are decided as one."""
     signal, some = aggregated(member.aggregation, rows)
     return _each(member, signal, some, some, past)
+
+
+def _everywhere(gated: Gated, shape: tuple[int, ...]) -> Gated:
+    """Return what holds for a row, or for the one row, at every decision of it."""
+    x, w, units = (
+        np.broadcast_to(a.reshape(-1, *[1] * (len(shape) - 1)), shape).copy() for a in gated
+    )
+    return x, w, units
 
 
 def _one_row(decisions: Rows) -> Rows:
