@@ -11,7 +11,17 @@ import traceback
 from pathlib import Path
 
 import kondo_ref
-from kondo_ref.cli import audit, backends, bench, claims, flops, flops_audit, run, vectors
+from kondo_ref.cli import (
+    audit,
+    backends,
+    bench,
+    claims,
+    flops,
+    flops_audit,
+    reproduce,
+    run,
+    vectors,
+)
 from kondo_ref.cli.arguments import ArgumentParser
 from kondo_ref.cli.foreign import REFUSALS
 
@@ -74,7 +84,7 @@ def parser() -> ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"kondo-ref {kondo_ref.__version__}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, vectors, backends, audit, claims, flops, flops_audit, bench):
+    for module in (run, reproduce, vectors, backends, audit, claims, flops, flops_audit, bench):
         module.add_parser(subparsers)
     return root
 
