@@ -94,8 +94,12 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def shown(value: float) -> str:
-    """Return a number for people: three digits, or whole from a thousand on."""
+def shown(value: float | str) -> str:
+    """Return a number for people: three digits, or whole from a thousand on.
+
+    A number that is not finite may be the word that stands for it in JSON.
+    """
+    value = float(value)
     if not math.isfinite(value):
         return "never" if math.isinf(value) else "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -119,9 +119,7 @@ def table_of(rows: Iterable[Row]) -> dict[tuple[str, str], Series]:
         own = found.setdefault((row["label"], row["quantity"]), {}).setdefault(int(row["seed"]), {})
         x = _number(row["x"])
         if x in own:
-            raise ValueError(
-                f"{row['label']}: {row['quantity']} of seed {row['seed']} twice at {x}"
-            )
+            raise ValueError(f"{row['label']}: {row['quantity']} at {x:g} twice in a seed")
         own[x] = _number(row["value"])
     return {key: _series(key, by_seed) for key, by_seed in found.items()}
 

@@ -124,7 +124,7 @@ def finished_elsewhere(folders: Iterable[Path]) -> dict[str, Result]:
     FileNotFoundError
         A folder is not there.
     """
-    found = {}
+    found: dict[str, Result] = {}
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"--reuse: no folder {folder}")
