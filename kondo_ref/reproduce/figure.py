@@ -47,6 +47,8 @@ def draw(
         (_compared if panel.quantity == "" else _curves)(axis, panel, table, rows, labels)
         axis.set(title=panel.title, xscale=panel.xscale, yscale=panel.yscale)
         _titles(axis, study, panel)
+        if panel.yscale == "log":
+            _plain_ticks(axis)
         axis.grid(visible=True, which="major", alpha=0.25)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=8)
@@ -55,6 +57,17 @@ def draw(
     note = "quick run: not the study" if quick else f"bands and bars: {LEVEL:.0%} over seeds"
     canvas.supxlabel(note, fontsize=8, color="0.4")
     canvas.savefig(path, dpi=DPI)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Write the numbers of a logarithmic axis as they are read: .02, not 2 x 10^-2."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_ylim()
+    decades = np.log10(high / low)
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _titles(axis: Any, study: Study, panel: Panel) -> None:
