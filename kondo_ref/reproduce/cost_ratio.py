@@ -13,6 +13,8 @@ RATE = 0.03
 # PG's time over the gate's at r = 0..8, and over DG's at every r.
 KONDO = (1.41, 2.74, 3.98, 5.17, 6.28, 7.35, 8.36, 9.32, 10.22)
 DG = 2.25
+# DG's time over the gate's, where a backward is free: the two published numbers without PG.
+BOTH = round(KONDO[0] / DG, 3)
 FLOP = Read("step_flop", "executed FLOP", "curve", "step_flop", "forward_samples",
             "forward samples")  # fmt: skip
 
@@ -36,6 +38,11 @@ STUDY = Study(
             Comparison(TimeRatio("dg", "pg", "test_error", THRESHOLD, 1.0, r), DG)
             for r in (0.0, 8.0)
         ),
+        *(
+            Comparison(TimeRatio(label, "pg", "test_error", THRESHOLD, rate, None, each=True), own)
+            for label, rate, own in (("kondo-top-k", RATE, KONDO[0]), ("dg", 1.0, DG))
+        ),
+        Comparison(TimeRatio("kondo-top-k", "dg", "test_error", THRESHOLD, RATE, None), BOTH),
         Comparison(_executed("kondo-top-k")),
         Comparison(_executed("dg")),
     ),

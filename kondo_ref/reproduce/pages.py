@@ -49,7 +49,7 @@ def block(name: str, docs: Path) -> str:
         _line(["---"] * len(head)),
         *(_line(compare.cells(row)[: len(head)]) for row in rows),
         "",
-        f"{_seeds(rows)} seeds, {kept['units']} units. Made by",
+        f"{seeds_of(kept['configuration'])} seeds, {kept['units']} units{_taken(kept)}. Made by",
         "",
         "```bash",
         command(kept["configuration"]),
@@ -62,7 +62,24 @@ def block(name: str, docs: Path) -> str:
 
 def command(configuration: dict[str, Any]) -> str:
     """Return the command that made the results of a configuration."""
-    return f"kondo-ref reproduce {configuration['study']} --backend {configuration['backend']}"
+    name, seeds = configuration["study"], seeds_of(configuration)
+    own = {part.settings["seeds"] for part in load_study(name).parts}
+    other = "" if {seeds} == own else f" --seeds {seeds}"
+    return f"kondo-ref reproduce {name} --backend {configuration['backend']}{other}"
+
+
+def seeds_of(configuration: dict[str, Any]) -> int:
+    """Return the number of seeds, which all parts of a study have.
+
+    Raises
+    ------
+    ValueError
+        They have several.
+    """
+    found = {part["settings"]["seeds"] for part in configuration["parts"]}
+    if len(found) != 1:
+        raise ValueError(f"{configuration['study']}: expected one number of seeds, got {found}")
+    return int(found.pop())
 
 
 def listing(docs: Path) -> str:
@@ -70,9 +87,23 @@ def listing(docs: Path) -> str:
     lines = ["| study | what | run here |", "|---|---|---|"]
     for name in STUDIES:
         study = load_study(name)
-        here = (docs / RESULTS / name / "result.json").exists()
-        lines.append(_line([f"`{name}`", study.summary, "yes" if here else "**no**"]))
+        lines.append(_line([f"`{name}`", study.summary, _state(docs / RESULTS / name)]))
     return "\n".join(lines) + "\n"
+
+
+def _taken(kept: dict[str, Any]) -> str:
+    taken = kept["reused"]
+    return f" ({taken} of them taken from other runs of the same settings)" if taken else ""
+
+
+def _state(folder: Path) -> str:
+    path = folder / "result.json"
+    if not path.exists():
+        return "**no**"
+    configuration = json.loads(path.read_text("utf-8"))["configuration"]
+    seeds = seeds_of(configuration)
+    planned = load_study(configuration["study"]).parts[0].settings["seeds"]
+    return f"{seeds} seeds" if seeds == planned else f"**{seeds} of {planned} seeds**"
 
 
 def rewritten(page: str, docs: Path) -> str:
@@ -93,10 +124,6 @@ def rewritten(page: str, docs: Path) -> str:
 
 def _line(cells: Any) -> str:
     return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def _seeds(rows: list[dict[str, Any]]) -> str:
-    return " or ".join(str(seeds) for seeds in sorted({row["seeds"] for row in rows}))
 
 
 def main(paths: list[str]) -> None:

@@ -161,6 +161,8 @@ class TimeRatio:
         r, the cost of a backward in forwards; 0 where `against` is a cost already.
     against : str, optional
         The quantity to count in; forward samples, the x of the rows, by default.
+    each : bool
+        Of the mean over seeds of each seed's own crossing, in place of the mean curve's.
 
     Notes
     -----
@@ -175,6 +177,7 @@ class TimeRatio:
     rate: float
     at: float | None = 0.0
     against: str | None = None
+    each: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -183,20 +186,27 @@ class TimeRatio:
 
     def describe(self, title: str, x_title: str) -> str:
         """Return the threshold, the currency, and r."""
-        cost = "" if self.against else f", a backward at {self.at:g} forwards"
-        return f"{self.base}'s {x_title} to {self.threshold:g} {title} over its own{cost}"
+        cost = "" if self.at is None else f", a backward at {self.at:g} forwards"
+        how = ", seed by seed" if self.each else ""
+        return f"{self.base}'s {x_title} to {self.threshold:g} {title} over its own{how}{cost}"
 
     def __call__(self, table: Table, draws: IntArray) -> FloatArray:
         """Return the ratio of every draw; of seeds that are drawn for both."""
-        own, base = (
-            Crossing(label, self.quantity, self.threshold, self.against)(table, draws)
-            for label in self.labels
-        )
+        own, base = (self._crossing(label, table, draws) for label in self.labels)
         r = 0.0 if self.at is None else self.at
         with np.errstate(invalid="ignore"):
             times = base / own * (1.0 + r) / (1.0 + self.rate * r)
         ratio: FloatArray = np.where(np.isinf(own), np.nan, times)
         return ratio
+
+    def _crossing(self, label: str, table: Table, draws: IntArray) -> FloatArray:
+        crossing = Crossing(label, self.quantity, self.threshold, self.against)
+        if not self.each:
+            return crossing(table, draws)
+        seeds = len(table[label, self.quantity].seeds)
+        alone = crossing(table, np.arange(seeds)[:, None])
+        mean: FloatArray = alone[draws].mean(axis=1)
+        return mean
 
 
 @dataclass(frozen=True)

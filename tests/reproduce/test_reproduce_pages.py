@@ -33,10 +33,11 @@ def check_folder(name: str, docs: Path) -> None:
     assert [part["name"] for part in configuration["parts"]] == [p.name for p in study.parts]
     for part, made in zip(study.parts, configuration["parts"], strict=True):
         assert made["task"] == part.task
-        assert {k: made["settings"][k] for k in part.settings} == {
-            k: list(v) if isinstance(v, tuple) else v for k, v in part.settings.items()
-        }
+        asked = {k: list(v) if isinstance(v, tuple) else v for k, v in part.settings.items()}
+        asked["seeds"] = pages.seeds_of(configuration)
+        assert {key: made["settings"][key] for key in asked} == asked
     rows = results.stored_table(study, folder)
+    assert {row["seeds"] for row in rows} == {pages.seeds_of(configuration)}
     assert (folder / "table.csv").read_text() == runs.csv_text(rows)
 
 
@@ -48,6 +49,13 @@ def test_the_committed_results_are_those_of_the_study(name: str) -> None:
 def other_seeds(folder: Path) -> None:
     kept = json.loads((folder / "result.json").read_text())
     kept["configuration"]["parts"][0]["settings"]["seeds"] = 3
+    kept["hash"] = configuration_hash(kept["configuration"])
+    (folder / "result.json").write_text(json.dumps(kept))
+
+
+def other_steps(folder: Path) -> None:
+    kept = json.loads((folder / "result.json").read_text())
+    kept["configuration"]["parts"][0]["settings"]["steps"] = 100
     kept["hash"] = configuration_hash(kept["configuration"])
     (folder / "result.json").write_text(json.dumps(kept))
 
@@ -79,7 +87,7 @@ def rounder(folder: Path) -> None:
     (folder / "table.csv").write_text(text.replace("ours lower", "inside", 1))
 
 
-@pytest.mark.parametrize("wrong", [other_seeds, quick, other_hash, better, rounder])
+@pytest.mark.parametrize("wrong", [other_seeds, other_steps, quick, other_hash, better, rounder])
 def test_the_check_sees(wrong: object, tmp_path: Path) -> None:
     assert callable(wrong)
     folder = tmp_path / pages.RESULTS / "mnist"
@@ -116,7 +124,22 @@ def test_a_quick_run_is_no_block(tmp_path: Path) -> None:
 def test_what_has_no_results_is_said_to_have_none(tmp_path: Path) -> None:
     said = pages.listing(tmp_path)
     assert said.count("**no**") == len(STUDIES)
-    assert "yes" not in said
+    assert "seeds" not in said
+
+
+def test_another_number_of_seeds_is_said(tmp_path: Path) -> None:
+    configuration = {
+        "study": "mnist",
+        "backend": "numba",
+        "parts": [{"settings": {"seeds": 3}}],
+    }
+    assert pages.command(configuration) == "kondo-ref reproduce mnist --backend numba --seeds 3"
+    folder = tmp_path / pages.RESULTS / "mnist"
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps({"configuration": configuration}))
+    assert "| **3 of 10 seeds** |" in pages.listing(tmp_path)
+    configuration["parts"] = [{"settings": {"seeds": 10}}]
+    assert pages.command(configuration) == "kondo-ref reproduce mnist --backend numba"
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -56,6 +56,13 @@ def check_ratio(call: Call) -> None:
     assert call(table(), DRAWS) == pytest.approx(expected, rel=1e-12)
 
 
+def check_ratio_each(call: Call) -> None:
+    own = np.array([plain_crossing(curve, 0.35) for curve in A])
+    base = np.array([plain_crossing(curve, 0.35) for curve in B])
+    expected = [base[draw].mean() / own[draw].mean() for draw in DRAWS]
+    assert call(table(), DRAWS) == pytest.approx(expected, rel=1e-12)
+
+
 def check_longest(call: Call) -> None:
     """Below .25 at most at 1000 each, and at 1 for nobody once the errors are turned around."""
     turned = np.array([[0.1, 0.2, 0.5, 0.9], [0.1, 0.5, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9]])
@@ -69,6 +76,7 @@ CHECKS: dict[str, tuple[Callable[[Call], None], Statistic]] = {
     "crossing": (check_crossing, Crossing("a", "error", 0.35)),
     "crossing against": (check_crossing_against, Crossing("a", "error", 0.35, "cost")),
     "ratio": (check_ratio, TimeRatio("a", "b", "error", 0.35, 0.03, 2.0)),
+    "ratio each": (check_ratio_each, TimeRatio("a", "b", "error", 0.35, 0.03, None, each=True)),
     "longest": (check_longest, Longest("a", "error", 0.25)),
 }
 
@@ -129,6 +137,8 @@ MUTANTS: dict[str, tuple[str, Call]] = {
     "ratio, backward free": ("ratio", replace(RATIO, at=0.0)),
     "ratio, gate pays all": ("ratio", replace(RATIO, rate=1.0)),
     "ratio, seeds not drawn": ("ratio", undrawn(RATIO)),
+    "ratio each, of the mean curve": ("ratio each", replace(RATIO, at=None)),
+    "ratio each, mean of ratios": ("ratio each", seedwise(replace(RATIO, at=None))),
     "longest, median": ("longest", median_longest),
     "longest, any error": ("longest", Longest("a", "error", 1.0)),
 }
