@@ -1,6 +1,6 @@
 """What the settings of all tasks share: JSON values and back, checks, the price by name."""
 
-from dataclasses import asdict
+from dataclasses import asdict, field, fields
 from typing import Any, Self
 
 from kondo_ref import checks
@@ -9,6 +9,15 @@ from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
 DTYPES = ("float32", "float64")
 LARGEST_COUNT = 100_000
 PRICE_KINDS = {"quantile": Quantile, "calibrated": Calibrated, "rolling": Rolling}
+
+
+def later(default: Any) -> Any:
+    """Return the field of a setting that came after runs had been kept without it.
+
+    It stands among the values of a run only where it is not its default, so that what was run
+    before keeps its configuration and its hash.
+    """
+    return field(default=default, metadata={"later": True})
 
 
 class AsData:
@@ -22,6 +31,9 @@ class AsData:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
         values = asdict(self)  # type: ignore[call-overload]
+        for setting in fields(self):  # type: ignore[arg-type]
+            if setting.metadata.get("later") and values[setting.name] == setting.default:
+                del values[setting.name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 

@@ -19,6 +19,7 @@ from kondo_ref.cli import (
     flops,
     flops_audit,
     report,
+    reproduce,
     run,
     vectors,
 )
@@ -84,7 +85,8 @@ def parser() -> ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"kondo-ref {kondo_ref.__version__}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
-    for module in (run, vectors, backends, audit, claims, flops, flops_audit, report, bench):
+    commands = (run, reproduce, vectors, backends, audit, claims, flops, flops_audit, report, bench)
+    for module in commands:
         module.add_parser(subparsers)
     return root
 

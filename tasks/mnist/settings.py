@@ -6,9 +6,10 @@ The published set-up ([K] Fig. 1, by replication): 784-100-100-10 with ReLU, Ada
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kondo_ref import checks
+from kondo_ref.delight import SIGNALS
 from kondo_ref.gate import METHODS as GATED
 from kondo_ref.gate import Gate
 from kondo_ref.gradient import NORMALIZERS
@@ -19,6 +20,7 @@ from kondo_ref.tasks.settings import (
     AsData,
     check_methods,
     check_size,
+    later,
     price_of,
 )
 
@@ -57,6 +59,10 @@ class Settings(AsData):
         float32 or float64.
     normalizer : str
         decisions, kept or none.
+    signal : str
+        What kondo-top-k ranks by.
+    alpha : float
+        Weight of the advantage in the signal additive, in [0, 1].
 
     Raises
     ------
@@ -78,6 +84,8 @@ class Settings(AsData):
     learning_rate: float = 1e-3
     dtype: str = "float32"
     normalizer: str = "decisions"
+    signal: str = later("delight")
+    alpha: float = later(0.5)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", tuple(self.methods))
@@ -96,6 +104,9 @@ class Settings(AsData):
         checks.one_of("data", self.data, DATA)
         checks.one_of("dtype", self.dtype, DTYPES)
         checks.one_of("normalizer", self.normalizer, NORMALIZERS)
+        checks.one_of("signal", self.signal, SIGNALS)
+        if not 0.0 <= checks.number("alpha", self.alpha) <= 1.0:
+            raise ValueError(f"alpha: expected a number in [0, 1], got {self.alpha}")
         for method in self.methods:
             self.gate(method)
         if self.baseline == "leave-one-out" and self.batch < 2:
@@ -111,7 +122,9 @@ class Settings(AsData):
     def gate(self, method: str) -> Gate:
         """Return the gate of a method; ce keeps everything, as pg."""
         if method == "kondo-top-k":
-            return Gate.named(method, rate=self.rate)
+            alpha = self.alpha if self.signal == "additive" else None
+            named = Gate.named(method, rate=self.rate)
+            return replace(named, signal=self.signal, alpha=alpha)
         if method == "kondo":
             price = price_of(self.price, self.rate)
             return Gate.named(method, price=price, temperature=self.temperature)

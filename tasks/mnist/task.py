@@ -40,6 +40,12 @@ class Mnist:
         Option("hidden", "hidden widths (default: 100 100)", int, nargs="*"),
         Option("learning_rate", "of Adam (default: .001)", float),
         Option("dtype", "float32 or float64 (default: float32)"),
+        Option(
+            "signal",
+            "what kondo-top-k ranks by: delight, advantage, abs_advantage, surprisal, uniform or "
+            "additive (default: delight)",
+        ),
+        Option("alpha", "weight of the advantage in --signal additive (default: .5)", float),
         Option("data", "embedded or full (default: embedded)"),
         Option("data_dir", "where the full data set is, as IDX or npz", metavar="DIR", place=True),
     )
@@ -60,6 +66,8 @@ class Mnist:
                 "--methods kondo-top-k, or kondo without a fixed price",
             ),
             "baseline_value": (settings.baseline == "constant", "--baseline constant"),
+            "signal": ("kondo-top-k" in methods, "--methods kondo-top-k"),
+            "alpha": (settings.signal == "additive", "--signal additive"),
             "data_dir": (settings.data == "full", "--data full"),
         }
         task.refuse_unused({**given, **places}, users)
