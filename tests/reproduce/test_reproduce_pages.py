@@ -3,7 +3,9 @@
 import csv
 import json
 import shutil
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "reproduction.md"
 COMMITTED = sorted(path.name for path in (DOCS / pages.RESULTS).iterdir())
 LARGEST = 300_000
+
+
+def settings_of(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return all settings of a part, as a configuration has them."""
+    module = import_module(f"kondo_ref.tasks.{task.replace('-', '_')}.settings")
+    of = getattr(module.Settings, "of", lambda values: module.Settings(**values))
+    found: dict[str, Any] = of(given).to_dict()
+    return found
 
 
 def check_folder(name: str, docs: Path) -> None:
@@ -33,9 +43,8 @@ def check_folder(name: str, docs: Path) -> None:
     assert [part["name"] for part in configuration["parts"]] == [p.name for p in study.parts]
     for part, made in zip(study.parts, configuration["parts"], strict=True):
         assert made["task"] == part.task
-        asked = {k: list(v) if isinstance(v, tuple) else v for k, v in part.settings.items()}
-        asked["seeds"] = pages.seeds_of(configuration)
-        assert {key: made["settings"][key] for key in asked} == asked
+        seeds = pages.seeds_of(configuration)
+        assert made["settings"] == settings_of(part.task, {**part.settings, "seeds": seeds})
     rows = results.stored_table(study, folder)
     assert {row["seeds"] for row in rows} == {pages.seeds_of(configuration)}
     assert (folder / "table.csv").read_text() == runs.csv_text(rows)
