@@ -5,6 +5,7 @@ or reported. A call that ends the process needs `kondo_ref.audit.isolate`.
 """
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +27,10 @@ TIME_OUTS = 2
 
 class TimeLimit(BaseException):
     """Raised in a call that took too long; no Exception, so that few targets catch it."""
+
+
+class EndsProcess(BaseException):
+    """Raised in place of ``os._exit``, which would end the audit with a status of its own."""
 
 
 class Unreadable(Exception):
@@ -110,6 +115,23 @@ class Guard:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+@contextlib.contextmanager
+def kept_alive() -> Iterator[None]:
+    """Have ``os._exit`` raise `EndsProcess` in this process; its children end as they ask to."""
+    leave, own = os._exit, os.getpid()
+
+    def refuse(status: int = 0) -> NoReturn:
+        if os.getpid() != own:
+            leave(status)
+        raise EndsProcess(f"os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 The descriptors are exchanged too: a child process and C code write there, past `sys.stdout`.
 """
 
+import atexit
 import contextlib
 import ctypes
 import io
@@ -92,6 +93,12 @@ def captured() -> Iterator[Printed]:
 
 
 _spare: list[Any] = []
+
+
+@atexit.register
+def _close() -> None:
+    for file in _spare:
+        file.close()
 
 
 @contextlib.contextmanager

@@ -152,7 +152,12 @@ class Deviates(AssertionError):
     """
 
     def __init__(self, findings: list[Finding], audit: Audit) -> None:
-        lines = [*labelled("target", audit.target), *labelled("claim", claim_sentence(audit.claim))]
+        # The first line is what pytest's summary shows.
+        lines = [f"{f.id}: {f.summary}" for f in findings]
+        lines += [
+            *labelled("target", audit.target),
+            *labelled("claim", claim_sentence(audit.claim)),
+        ]
         if audit.verdict == "unusable":
             lines += labelled("unusable", unusable_reason(audit))
         for finding in findings:

@@ -66,11 +66,13 @@ class Request:
 
     def subject(self) -> Subject:
         """Return the subject that stands for the target; loaded anew at every call."""
+        from kondo_ref.audit.guard import kept_alive
         from kondo_ref.audit.target import subject
 
-        return subject(
-            self.target, surface=self.surface, framework=self.framework, options=self.options
-        )
+        with kept_alive():
+            return subject(
+                self.target, surface=self.surface, framework=self.framework, options=self.options
+            )
 
     def audit(self, subject: Subject | None = None, progress: Progress | None = None) -> Audit:
         """Run the audit.
@@ -83,15 +85,17 @@ class Request:
             Called with (stage, done, total).
         """
         from kondo_ref.audit.engine import audit
+        from kondo_ref.audit.guard import kept_alive
 
-        done = audit(
-            self.subject() if subject is None else subject,
-            self.claim,
-            accept=dict(self.accept),
-            seed=self.seed,
-            progress=progress,
-            quick=self.quick,
-        )
+        with kept_alive():
+            done = audit(
+                self.subject() if subject is None else subject,
+                self.claim,
+                accept=dict(self.accept),
+                seed=self.seed,
+                progress=progress,
+                quick=self.quick,
+            )
         if self.options.dtype in (None, "float64"):
             return done
         # The narrower dtype was asked for: it is no choice of the target.

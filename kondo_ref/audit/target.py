@@ -1,5 +1,6 @@
 """A target's name -> a subject: the one door through which the audit reaches foreign code."""
 
+import builtins
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -8,7 +9,7 @@ from typing import Any
 from kondo_ref import checks
 from kondo_ref.audit.frameworks.interface import Framework
 from kondo_ref.audit.fresh import Maker
-from kondo_ref.audit.guard import TimeLimit, described, guarded
+from kondo_ref.audit.guard import EndsProcess, TimeLimit, described, guarded
 from kondo_ref.audit.observation import FRAMEWORKS, SURFACES, Subject
 from kondo_ref.audit.options import Options
 from kondo_ref.flops.foreign_target import load_object
@@ -132,6 +133,11 @@ def guess_framework(found: Any, surface: str) -> str:
     imported: list[str] = [name for name in ("torch", "jax") if name in roots]
     if not imported and "numpy" in roots:
         imported = ["numpy"]
+    if module is None or module is builtins:
+        raise ValueError(
+            f"framework: cannot be told of a {type(found).__name__}; "
+            f"expected one of {', '.join(FRAMEWORKS)}"
+        )
     if len(imported) != 1:
         held = " and ".join(imported) or "none of torch, jax and numpy"
         raise ValueError(
@@ -166,7 +172,7 @@ def _loaded(target: str) -> tuple[Any, Any]:
     try:
         with guarded(0, LOADING, []) as guard, guard.limit():
             return load_object(target)
-    except (SystemExit, TimeLimit) as error:
+    except (SystemExit, TimeLimit, EndsProcess) as error:
         raise ValueError(f"target: cannot load {target!r} ({described(error)})") from None
 
 

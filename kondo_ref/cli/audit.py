@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Audit the target and print the report; see `add_parser`."""
     if args.replay is not None:
+        if args.claim is not None:
+            raise ValueError("--claim: the report that --replay reads has it")
         return _replay(args)
     if args.target is None:
         raise ValueError("TARGET: expected module:object, path.py:object or a command")
@@ -85,6 +88,9 @@ def run(args: argparse.Namespace) -> int:
         audit = request.audit(subject, stages.show)
         again = shlex.join(command(args.target, option))
         write_reports(args.report, audit, subject, request, again)
+    if audit.verdict == "unusable" and args.framework is None:
+        told = f"the framework {audit.framework} was guessed; --framework says another"
+        print(f"kondo-ref: {told}", file=sys.stderr)
     if args.json:
         print(files.to_json(audit_json(audit, request)))
     else:
@@ -109,6 +115,8 @@ def _replay(args: argparse.Namespace) -> int:
 
     try:
         audit, request = read_audit(args.replay.read_text("utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"--replay: no file {args.replay}") from None
     except ValueError as error:
         raise ValueError(f"--replay: {args.replay}: {error}") from None
     known = {f.id: f for f in audit.findings if f.evidence.get("replay")}
