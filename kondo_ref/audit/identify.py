@@ -27,6 +27,7 @@ from kondo_ref.audit.probes import (
     flat_probes,
     grouped,
     memory_probes,
+    ragged_probes,
     sequence_probes,
     tie_probes,
 )
@@ -114,7 +115,8 @@ def gather(
     rate : float
     quick : bool
     samples : bool
-        Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other.
+        Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other, and
+        ragged ones to a target that takes a mask, which is for them.
     by_rows : bool
         Sequences are claimed: a target that takes (B, T) batches is shown no (N,) ones.
 
@@ -149,6 +151,8 @@ def gather(
     sequences = sequences and (row_only or not samples)
     if sequences:
         probes += sequence_probes(seed, masks=masks)
+    elif masks and "sequences" in has:
+        probes += ragged_probes(seed)
     if not row_only or not sequences:
         more = memory_probes(seed)
         probes += [grouped(p) for p in more] if "groups" in has else more
