@@ -14,6 +14,7 @@ import numpy as np
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.checks.not_numbers import masks, memory, not_numbers
+from kondo_ref.audit.checks.raised import raised
 from kondo_ref.audit.checks.shown import N, Shown, gap, half, numbers
 from kondo_ref.audit.probes import generic, take
 from kondo_ref.audit.replay import replay_json
@@ -35,7 +36,7 @@ def edge_findings(shown: Shown) -> list[Finding]:
     shown : Shown
     """
     found: dict[str, Finding] = {}
-    for check in (behaviour, computed_edges, broadcast, masks, not_numbers, memory):
+    for check in (behaviour, raised, computed_edges, broadcast, masks, not_numbers, memory):
         for one in check(shown):
             found.setdefault(one.id, one)
     return list(found.values())
