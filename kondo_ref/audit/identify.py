@@ -27,6 +27,7 @@ from kondo_ref.audit.probes import (
     flat_probes,
     grouped,
     memory_probes,
+    ragged_probes,
     sequence_probes,
     tie_probes,
 )
@@ -114,7 +115,8 @@ def gather(
     rate : float
     quick : bool
     samples : bool
-        Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other.
+        Only (N,) batches are claimed: (B, T) ones are shown to a target that takes no other, and
+        ragged ones to a target that takes a mask, which is for them.
     by_rows : bool
         Sequences are claimed: a target that takes (B, T) batches is shown no (N,) ones.
 
@@ -137,6 +139,8 @@ def gather(
     if evidence.of(seen) is None and not row_only:
         why = seen.message or "it returned nothing that can be read"
         return Trial(evidence, flat), f"an ordinary batch {seen.outcome}: {why}"
+    if not row_only and without_graph(evidence, flat):
+        return Trial(evidence, flat), "the loss has no gradient (grad_fn)"
     others = [*tie_probes(seed), *count_probes(seed, rate, masks=masks)]
     if "groups" in has:
         others = [grouped(p) for p in others]
@@ -149,6 +153,8 @@ def gather(
     sequences = sequences and (row_only or not samples)
     if sequences:
         probes += sequence_probes(seed, masks=masks)
+    elif masks and "sequences" in has:
+        probes += ragged_probes(seed)
     if not row_only or not sequences:
         more = memory_probes(seed)
         probes += [grouped(p) for p in more] if "groups" in has else more
@@ -165,6 +171,20 @@ def gather(
                 draws.append(drawn)
     set_precision(evidence, flat)
     return Trial(evidence, answered, tuple(draws), bool(dependence(draws)), random), ""
+
+
+def without_graph(evidence: Evidence, probes: Sequence[Probe]) -> bool:
+    """Whether no loss has a gradient, though they are not 0 as a constant of nothing kept is."""
+    if evidence.subject.framework != "torch" or evidence.subject.surface not in LOSSES:
+        return False
+    for probe in probes:
+        seen = evidence.last(probe)
+        if seen.outcome == "returned" and (seen.executed_rows != 0 or not seen.loss):
+            return False
+    return True
+
+
+LOSSES = ("logits", "logprobs", "rewards")
 
 
 def set_precision(evidence: Evidence, probes: Sequence[Probe]) -> None:

@@ -57,6 +57,9 @@ class Evidence:
         The floating dtype of the batches.
     precision : str
         The dtype whose rounding is allowed; narrower than `dtype` for a target that computes in it.
+    calls : int
+    shown : list of (Probe, list of Observation)
+        Every probe that was shown, with what came of its batches.
     """
 
     subject: Subject
@@ -64,6 +67,7 @@ class Evidence:
     dtype: str = "float64"
     precision: str = "float64"
     calls: int = 0
+    shown: list[tuple[Probe, list[Observation]]] = field(default_factory=list)
     _seen: dict[tuple[str, int], list[Observation]] = field(default_factory=dict)
     _draws: dict[str, Draws] = field(default_factory=dict)
     _handed: dict[str, tuple[Batch, ...]] = field(default_factory=dict)
@@ -77,6 +81,7 @@ class Evidence:
         """Drop what was seen; the probes of the same names will have another shape."""
         self._seen.clear()
         self._handed.clear()
+        self.shown.clear()
 
     def observe(self, probe: Probe, repeat: int = 0) -> list[Observation]:
         """Return what the target did with the batches of a probe, in order."""
@@ -86,6 +91,7 @@ class Evidence:
             seed = 1_000_003 * self.seed + repeat
             self._seen[key] = self.subject.observe(batches, seed=seed)
             self.calls += len(batches)
+            self.shown.append((probe, self._seen[key]))
         return self._seen[key]
 
     def last(self, probe: Probe, repeat: int = 0) -> Observation:
@@ -113,6 +119,7 @@ class Evidence:
                 seen = self.subject.observe([batch], seed=1_000_003 * self.seed + 17 * r + 1)
                 response = self.of(seen[-1])
                 self.calls += 1
+                self.shown.append((probe, seen))
                 if response is None or not np.isfinite(response).all():
                     return None
                 got.append(response)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.identify_evidence import (
     EPS,
     ERROR_RATE,
@@ -23,6 +24,7 @@ from kondo_ref.audit.identify_evidence import (
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known.variant import SPREADS
 from kondo_ref.audit.known_family import Member, prepare
+from kondo_ref.audit.known_parts import without_others
 from kondo_ref.audit.probes import Probe
 from kondo_ref.checks import FloatArray
 
@@ -141,6 +143,7 @@ class Trial:
         if not np.isfinite(expected).all() or not np.isfinite(seen).all():
             # 0/0 of a batch without a spread: what is made of it is no part of the formula.
             return 0.0 if "ties" in probe.tags or probe.batch.actions.size < 3 else np.inf
+        expected = left_out(member, probe.batch, seen, expected)
         if member.draw == "hard" and member.price[0] in INTERPOLATED and len(probe.batches) == 1:
             expected = _outside_rounding(member, probe, seen, expected)
         return distance(seen, expected)
@@ -201,6 +204,12 @@ def realised(seen: FloatArray, probe: Probe) -> FloatArray:
 
 # Prices that are interpolated, so that a decision can be at one by rounding alone.
 INTERPOLATED = ("quantile", "rolling")
+
+
+def left_out(member: Member, batch: Batch, seen: FloatArray, expected: FloatArray) -> FloatArray:
+    """Return what is expected, and 0 where it came and the baseline is not defined."""
+    alone = without_others(member.baseline, batch) & (seen == 0)
+    return np.where(alone, 0.0, expected) if alone.any() else expected
 
 
 def _outside_rounding(

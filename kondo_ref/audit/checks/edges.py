@@ -14,7 +14,10 @@ import numpy as np
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.checks.not_numbers import masks, memory, not_numbers
+from kondo_ref.audit.checks.raised import raised
 from kondo_ref.audit.checks.shown import N, Shown, gap, half, numbers
+from kondo_ref.audit.identify_search import left_out
+from kondo_ref.audit.known_parts import without_others
 from kondo_ref.audit.probes import generic, take
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Finding
@@ -35,7 +38,7 @@ def edge_findings(shown: Shown) -> list[Finding]:
     shown : Shown
     """
     found: dict[str, Finding] = {}
-    for check in (behaviour, computed_edges, broadcast, masks, not_numbers, memory):
+    for check in (behaviour, raised, computed_edges, broadcast, masks, not_numbers, memory):
         for one in check(shown):
             found.setdefault(one.id, one)
     return list(found.values())
@@ -150,13 +153,16 @@ def held(shown: Shown, which: str, told: str, batch: Batch) -> Finding | None:
     if seen.outcome in ("timed out", "crashed"):
         return finding("robustness.hangs", f"{seen.outcome} on {told}", evidence)
     if response is None:
-        # Other edges may be refused; a batch of one decision is a batch.
-        refused = seen.outcome == "raised" and which.endswith("single")
+        # Other edges may be refused; a batch of one decision is a batch, if one can be rewarded.
+        alone = shown.member is not None and without_others(shown.member.baseline, batch).all()
+        refused = seen.outcome == "raised" and which.endswith("single") and not alone
         return finding(which, f"{told}: {seen.message}", evidence) if refused else None
     expected = shown.expected(batch, np.where(np.isfinite(response), response, 0.0))
     if expected is None:
         lost = not np.isfinite(response).all()
         return finding(which, f"{told}: not finite", evidence) if lost else None
+    if shown.member is not None:
+        expected = left_out(shown.member, batch, response, expected)
     off = off_by(batch, response, expected)
     limit = LOOSE if which.endswith("extreme") else shown.limit(batch)
     if off <= limit or (np.isfinite(off) and at_a_boundary(shown, response, expected)):

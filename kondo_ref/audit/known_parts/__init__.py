@@ -5,7 +5,7 @@ Each is named by a tuple, ``(name, number, ...)``, so that a member of the famil
 parts stand side by side: the family has to describe what people wrote, not what they should have.
 """
 
-from kondo_ref.audit.known_parts.baselines import baseline_of, scaled_by
+from kondo_ref.audit.known_parts.baselines import baseline_of, scaled_by, without_others
 from kondo_ref.audit.known_parts.counts import chosen, count_of
 from kondo_ref.audit.known_parts.extras import extra_part
 from kondo_ref.audit.known_parts.part import RAW, Part, number
@@ -29,4 +29,5 @@ __all__ = [
     "squash",
     "surprisal_part",
     "transform",
+    "without_others",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.known_parts.part import Part, number
-from kondo_ref.checks import FloatArray
+from kondo_ref.checks import BoolArray, FloatArray
 
 # Of the valid rewards of the batch: (rewards, valid ones) -> for every reward.
 _OF_BATCH: dict[str, Callable[[FloatArray, FloatArray], float | FloatArray]] = {
@@ -27,6 +27,8 @@ _OF_GROUP: dict[str, Callable[[FloatArray], float | FloatArray]] = {
     "group-median": lambda r: float(np.median(r)),
     "group-max": lambda r: float(r.max()),
 }
+
+PAIR = 2  # of which each has the other
 
 
 def baseline_of(part: Part, batch: Batch) -> FloatArray:
@@ -55,6 +57,21 @@ def baseline_of(part: Part, batch: Batch) -> FloatArray:
         for label in np.unique(groups):
             inside = groups == label
             result[inside] = _OF_GROUP[name](rewards[inside])
+    return result
+
+
+def without_others(part: Part, batch: Batch) -> BoolArray:
+    """Return which decisions have no others for a leave-one-out mean: it is not defined there.
+
+    As `kondo_ref.baselines.leave_one_out_mean` does, a target may refuse them, or leave them out.
+    """
+    result = np.zeros(batch.shape, dtype=np.bool_)
+    if part[0] == "leave-one-out":
+        result[...] = np.count_nonzero(batch.valid) < PAIR
+    elif part[0] == "group-leave-one-out":
+        groups = np.zeros(batch.shape) if batch.groups is None else batch.groups
+        labels, counts = np.unique(groups, return_counts=True)
+        result[...] = np.isin(groups, labels[counts < PAIR])
     return result
 
 

@@ -10,7 +10,7 @@ from kondo_ref.audit.probes.flat import flat_probes
 from kondo_ref.audit.probes.make import exact, generic, make, spaced
 from kondo_ref.audit.probes.memory import memory_probes
 from kondo_ref.audit.probes.probe import Probe, as_rows, grouped
-from kondo_ref.audit.probes.sequences import sequence_probes
+from kondo_ref.audit.probes.sequences import ragged_probes, sequence_probes
 from kondo_ref.audit.probes.ties import tie_probes
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "join",
     "make",
     "memory_probes",
+    "ragged_probes",
     "rows",
     "sequence_probes",
     "spaced",

@@ -45,6 +45,14 @@ def sequence_probes(seed: int, *, masks: bool) -> list[Probe]:
     return probes
 
 
+def ragged_probes(seed: int) -> list[Probe]:
+    """Return the (B, T) batches whose rows are of many lengths, none square, none without holes.
+
+    A target that takes no (B, T) batch refuses them all.
+    """
+    return [p for p in sequence_probes(seed, masks=True) if p.name.startswith("ragged")]
+
+
 def _opposed(g: np.random.Generator, sign: float) -> Batch:
     """Return rows whose mean delights fall with their length, while their sums grow.
 

@@ -71,7 +71,10 @@ class GateSurface:
 
         def observe(call: Call) -> Observation:
             values = arguments.values(layout.roles, layout.required, call)
-            found: Returned = parts(layout.call(function, values), options.returns, "weights")
+            returned = layout.call(function, values)
+            if self.name == "lists":
+                returned = _listed(returned, call.batch.actions.size)
+            found: Returned = parts(returned, options.returns, "weights")
             mutated = arguments.mutated()
             shape = call.batch.shape
             weights, c = (
@@ -111,6 +114,12 @@ def _attached(
         return framework.attached(parts(returned, options.returns, "weights").weights)
     except Exception:  # whatever a target raises on such a batch
         return None
+
+
+def _listed(value: Any, size: int) -> Any:
+    """Return a tuple of one number for each decision as a list; it has no parts."""
+    plain = type(value) is tuple and len(value) == size
+    return list(value) if plain and all(isinstance(v, int | float) for v in value) else value
 
 
 def _numbers(value: Any, framework: Framework) -> Any:
