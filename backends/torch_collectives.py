@@ -54,7 +54,7 @@ class Ranks:
         """Return the text of every rank."""
         code = torch.tensor(list(own.encode()), dtype=torch.uint8, device=self._device)
         counts = [row[0] for row in self.numbers([code.numel()])]
-        parts = self.concatenated(code, counts).split(counts)
+        parts = torch.split(self.concatenated(code, counts), counts)
         return [bytes(part.tolist()).decode() for part in parts]
 
     def concatenated(self, own: Tensor, counts: list[int]) -> Tensor:

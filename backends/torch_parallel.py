@@ -221,7 +221,7 @@ class ParallelLearner(TorchLearner):
         number = total[-1].item()
         require_finite(number)
         sizes = [parameter.numel() for parameter in self._parameters]
-        for parameter, flat in zip(self._parameters, total[:-1].split(sizes), strict=True):
+        for parameter, flat in zip(self._parameters, torch.split(total[:-1], sizes), strict=True):
             parameter.grad = flat.view_as(parameter).clone()
         self._optimizer.step()
         self._expect_everything = valid > 0 and rows == self._network.rows(run)

@@ -17,6 +17,7 @@ from kondo_ref.randomness import Purpose, uniforms
 from kondo_ref.step import TrainingState
 
 SEED, ROWS, STEPS = 3, 26, 3
+GROUP: Any = None  # of the ranks; the default one
 GATES = {
     "pg": Gate.named("pg"),
     "dg": Gate.named("dg"),
@@ -73,7 +74,7 @@ class Step:
     def __call__(self, rank: int, size: int) -> dict[str, Any]:
         from kondo_ref.backends.torch_parallel import ParallelLearner
 
-        subject = ParallelLearner(self.state(), price_scope=self.scope)
+        subject = ParallelLearner(self.state(), group=GROUP, price_scope=self.scope)
         found: dict[str, Any] = self.run(subject, self.part(rank, size), subject.uniforms)
         subject.check_states()
         return found
@@ -138,13 +139,16 @@ def refused(rank: int, size: int) -> dict[str, Any]:
     if rank == size - 1:
         other.parameters.flat[3] += 1e-12
     rate = Adam(1e-2 if rank else 1e-3)
-    attempt("parameters", lambda: ParallelLearner(other))
+    attempt("parameters", lambda: ParallelLearner(other, group=GROUP))
     model, weights = kind.state().model, kind.state().parameters
-    attempt("optimizer", lambda: ParallelLearner(TrainingState(model, weights, rate)))
+    attempt("optimizer", lambda: ParallelLearner(TrainingState(model, weights, rate), group=GROUP))
     attempt(
-        "scope", lambda: ParallelLearner(kind.state(), price_scope="rank" if rank else "global")
+        "scope",
+        lambda: ParallelLearner(
+            kind.state(), group=GROUP, price_scope="rank" if rank else "global"
+        ),
     )
-    subject = ParallelLearner(kind.state())
+    subject = ParallelLearner(kind.state(), group=GROUP)
     before = subject.state().parameters.flat.copy()
     x, actions, advantages, _ = (None if a is None else a[:4] for a in kind.batch(0))
 
@@ -165,6 +169,21 @@ def refused(rank: int, size: int) -> dict[str, Any]:
     return errors
 
 
+def one_refuses(rank: int, size: int) -> dict[str, Any]:
+    """Return the error of a batch that only rank 1 has to refuse."""
+    from kondo_ref.backends.torch_parallel import ParallelLearner
+
+    del size
+    subject = ParallelLearner(Step("dg").state(), group=GROUP)
+    x, actions, advantages, _ = Step("dg").batch(0)
+    advantages = advantages * (np.inf if rank == 1 else 1.0)
+    try:
+        subject.update(subject.forward(x), actions, advantages, GATES["dg"])
+    except ValueError as error:
+        return {"refused": np.asarray(str(error))}
+    return {}
+
+
 CASES: dict[str, Any] = {
     **{gate: Step(gate) for gate in GATES if gate != "sequences"},
     "kept": Step("quantile", "kept"),
@@ -181,6 +200,7 @@ CASES: dict[str, Any] = {
     "rank-empty": Step("quantile", "kept", scope="rank", empty=True),
     "rank-masked": Step("calibrated", scope="rank", masked=True),
     "refused": refused,
+    "one-refuses": one_refuses,
 }
 
 PARALLEL = "backends.torch_parallel.ParallelLearner"
@@ -206,13 +226,6 @@ EDITS = {
             "empty-top-k",
         ),
         Mutant(
-            "no step where nothing is kept",
-            f"{PARALLEL}.update",
-            "if all_kept == 0",
-            "if len(screening.kept) == 0",
-            "empty-top-k",
-        ),
-        Mutant(
             "uniforms of the rank",
             f"{PARALLEL}.uniforms",
             "drawn[start:]",
@@ -232,7 +245,7 @@ EDITS = {
             "backends.torch_collectives.Ranks.together",
             "except Exception",
             "except KeyError",
-            "refused",
+            "one-refuses",
         ),
     )
 }

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from cases import CASES, EDITS
+import cases
 
 # A rank that waits so long for another one ends with an error; shorter where that is the point.
 PATIENT, SHORT = 40, 3
@@ -31,11 +31,13 @@ def main() -> None:
             init_method=f"file://{folder}/{job.replace(' ', '-')}",
             rank=rank,
             world_size=size,
-            timeout=timedelta(seconds=SHORT if edit else PATIENT),
+            timeout=timedelta(seconds=PATIENT),
         )
+        dist.barrier()
+        cases.GROUP = dist.new_group(timeout=timedelta(seconds=SHORT)) if edit else None
         try:
-            with EDITS[edit].alive() if edit else nullcontext():
-                found = CASES[case](rank, size)
+            with cases.EDITS[edit].alive() if edit else nullcontext():
+                found = cases.CASES[case](rank, size)
         except Exception as error:
             found = {"error": np.asarray(repr(error))}
         dist.destroy_process_group()

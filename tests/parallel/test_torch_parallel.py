@@ -75,11 +75,10 @@ def test_it_is_the_step_of_one_process(case: str, size: int) -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_some_ranks_keep_nothing_and_some_have_nothing(size: int) -> None:
-    ranks = ran(size)["empty-top-k"]
-    assert ranks[0]["weight0"].size == 0
-    executed = [int(found["executed0"]) for found in ranks]
-    assert 0 in executed[1:]
-    assert sum(executed) > 0
+    assert ran(size)["empty-top-k"][0]["weight0"].size == 0
+    executed = [int(found["executed0"]) for found in ran(size)["top-k"]]
+    assert executed[0] > 0
+    assert executed[-1] == 0
     masked = ran(size)["masked"]
     assert not masked[-1]["weight0"].any()
     assert masked[-1]["weight0"].size > 0
@@ -121,7 +120,7 @@ def test_the_scope_rank_is_each_ranks_own_price(case: str, size: int) -> None:
     assert error_ratio(found["gradient0"], learner.gradient.flat) <= LIMIT
     assert error_ratio(found["loss0"], np.asarray(result.loss)) <= LIMIT
     whole = Step(kind.gate, kind.normalizer, empty=kind.empty, masked=kind.masked).whole()
-    if case != "rank-masked":  # there the valid decisions are on few ranks
+    if case == "rank":  # elsewhere most of what is valid is on one rank, and its price is the same
         assert not np.array_equal(kept, whole["weight0"])
 
 
@@ -155,10 +154,9 @@ def test_every_rank_refuses_what_one_refuses(size: int) -> None:
 def test_wrong_versions_are_seen(name: str) -> None:
     case = EDITS[name].killer
     ranks = ran(4)[f"{case}@{name}"]
-    if case == "refused":
-        hung = [str(found["error"]) for found in ranks if "error" in found]
-        assert hung
-        assert len(hung) >= 3
+    if case == "one-refuses":
+        assert "refused" in ranks[1]
+        assert all("error" in found for found in (*ranks[:1], *ranks[2:]))
         return
     with pytest.raises(AssertionError):
         check_against_one_process(case, ranks)
@@ -171,7 +169,7 @@ def test_a_skipped_all_reduce_is_a_hang_that_ends() -> None:
 
 
 def test_without_a_group_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="^group: torch.distributed has none; call"):
+    with pytest.raises(ValueError, match=r"^group: torch.distributed has none; call"):
         ParallelLearner(Step("dg").state())
-    with pytest.raises(ValueError, match="^price_scope: expected one of global, rank"):
+    with pytest.raises(ValueError, match=r"^price_scope: expected one of global, rank"):
         ParallelLearner(Step("dg").state(), price_scope="local")
