@@ -5,7 +5,7 @@ a calibrated price is solved there by the reference (scipy's brentq), and so is 
 which looks at one decision after the other.
 """
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,70 @@ class TorchScreening(Screening):
         return self.convert(tensors.host)
 
 
+@dataclass(frozen=True, eq=False)
+class Units:
+    """A batch that was checked, and the signal of every unit of its gate: before the price.
+
+    Parameters
+    ----------
+    gate : Gate
+    surprisal, advantages : (N,) or (B, T) tensor
+    mask : (N,) or (B, T) bool tensor or None
+        Valid decisions; None where all are.
+    signal : (N,), (B, T) or (B,) tensor
+    unit_mask : bool tensor or None
+        Valid units.
+    uniforms : tensor or None
+        Of the units.
+    history : (h,) tensor or None
+        Of a rolling price.
+    """
+
+    gate: Gate
+    surprisal: Tensor
+    advantages: Tensor
+    mask: Tensor | None
+    signal: Tensor
+    unit_mask: Tensor | None
+    uniforms: Tensor | None
+    history: Tensor | None
+
+    @property
+    def known(self) -> Tensor:
+        """The signals of the valid units in order, (n,)."""
+        return self.signal.reshape(-1) if self.unit_mask is None else self.signal[self.unit_mask]
+
+    def spread(self, values: Tensor, fill: float) -> Tensor:
+        """Return `values` (n,) of the valid units in the place of all units, `fill` elsewhere."""
+        if self.unit_mask is None:
+            return values.reshape(self.signal.shape)
+        return torch.full_like(self.signal, fill).masked_scatter_(self.unit_mask, values)
+
+    def gated(
+        self, price: float | Tensor | None, keep: Tensor, history: Tensor | None
+    ) -> TorchScreening:
+        """Return the screening at the price and keep probability of every unit."""
+        drawn, shape = keep, tuple(self.surprisal.shape)
+        if self.gate.draw == "bernoulli" and self.uniforms is not None:
+            drawn = (self.uniforms < keep).to(keep.dtype)
+        if tuple(keep.shape) != shape:
+            drawn = drawn[:, None].repeat(1, shape[1])
+            if self.mask is not None:
+                drawn.masked_fill_(~self.mask, 0.0)
+        values: tuple[Any, ...] = (
+            self.surprisal,
+            self.advantages,
+            self.signal,
+            price,
+            keep,
+            drawn,
+            self.mask,
+            self.unit_mask,
+            history,
+        )
+        return TorchScreening(self.gate, *values)
+
+
 def screen_surprisal(
     surprisals: Tensor,
     advantages: Any,
@@ -94,6 +158,20 @@ def screen_surprisal(
     TypeError, ValueError
         As `kondo_ref.screen`.
     """
+    units = read_units(surprisals, advantages, gate, uniforms=uniforms, mask=mask, history=history)
+    return units.gated(*priced(units))
+
+
+def read_units(
+    surprisals: Tensor,
+    advantages: Any,
+    gate: Gate,
+    *,
+    uniforms: Any = None,
+    mask: Any = None,
+    history: Any = None,
+) -> Units:
+    """Check a batch and return the signals of its units; arguments as in `screen_surprisal`."""
     if not isinstance(gate, Gate):
         raise TypeError(f"gate: expected a Gate, got {checks.shown(gate)}")
     device, dtype, shape = surprisals.device, surprisals.dtype, tuple(surprisals.shape)
@@ -105,22 +183,28 @@ def screen_surprisal(
     u = None if uniforms is None else tensors.uniform_tensor(uniforms, units, device)
     if u is None and gate.needs_uniforms:
         raise ValueError(f"uniforms: the draw bernoulli needs an array of shape {units}, got None")
+    past = read_history(gate, history, device, dtype)
+    return Units(gate, level, gain, valid, signal, unit_mask, u, past)
+
+
+def read_history(
+    gate: Gate, history: Any, device: torch.device, dtype: torch.dtype
+) -> Tensor | None:
+    """Return the history of a rolling price, (h,), or None."""
     past = None if history is None else tensors.real_tensor("history", history, device, dtype)
     if past is not None and not isinstance(gate.price, Rolling):
         raise ValueError(f"history: only a rolling price has one, the price is {gate.price}")
     if past is not None and past.ndim != 1:
         raise ValueError(f"history: expected shape (h,), got {tuple(past.shape)}")
+    return past
 
-    price, w, after = _price_and_keep(gate, signal, unit_mask, past)
-    weight = w
-    if gate.draw == "bernoulli" and u is not None:
-        weight = (u < w).to(dtype)
-    if units != shape:
-        weight = weight[:, None].repeat(1, shape[1])
-        if valid is not None:
-            weight.masked_fill_(~valid, 0.0)
-    values: tuple[Any, ...] = (level, gain, signal, price, w, weight, valid, unit_mask, after)
-    return TorchScreening(gate, *values)
+
+def priced(units: Units) -> tuple[float | Tensor | None, Tensor, Tensor | None]:
+    """Return the price, the keep probability of every unit (0 where invalid), the new history."""
+    price, keep, after = price_and_keep(units.gate, units.known, units.history)
+    if isinstance(price, Tensor):
+        price = units.spread(price, -torch.inf)
+    return price, units.spread(keep, 0.0), after
 
 
 def kept_coefficients(screening: TorchScreening, divisor: int) -> Tensor:
@@ -161,36 +245,35 @@ def _require_finite(name: str, signal: Tensor) -> None:
         raise ValueError(f"signal: {name} is not finite at index {index} ({value})")
 
 
-def _price_and_keep(
-    gate: Gate, signal: Tensor, mask: Tensor | None, history: Tensor | None
+def price_and_keep(
+    gate: Gate, known: Tensor, history: Tensor | None
 ) -> tuple[float | Tensor | None, Tensor, Tensor | None]:
-    """Return the price, the keep probability of every unit (0 where invalid), the new history."""
-    known = signal.reshape(-1) if mask is None else signal[mask]
+    """Return the price, the keep probabilities (n,), and the new history.
+
+    Parameters
+    ----------
+    gate : Gate
+    known : (n,) tensor
+        The signals of the valid units in order, n >= 1.
+    history : (h,) tensor or None
+    """
     if gate.draw == "top_k":
         chosen = stations.top_k(known, top_k_count(gate.rate or 0.0, known.numel()))
-        return None, _spread(chosen.to(signal.dtype), signal, mask, 0.0), None
+        return None, chosen.to(known.dtype), None
     price: float | Tensor
     after: Tensor | None = None
     if isinstance(gate.price, Rolling):
         past = None if history is None else tensors.host(history)
         prices, line = gate.price.stream(tensors.host(known), past)
-        price = _spread(tensors.tensor_of(prices, signal.device), signal, mask, -torch.inf)
-        after = tensors.tensor_of(line, signal.device)
+        price = tensors.tensor_of(prices, known.device)
+        after = tensors.tensor_of(line, known.device)
     elif isinstance(gate.price, Quantile):
         price = stations.upper_quantile(known, gate.price.rate)
     else:
         assert gate.price is not None
         on_host = tensors.host(known if isinstance(gate.price, Calibrated) else known[:0])
         price = gate.price.solve(on_host, gate.temperature)
-    w = stations.keep_probability(signal, price, gate.temperature)
-    return price, w if mask is None else w.masked_fill_(~mask, 0.0), after
-
-
-def _spread(values: Tensor, like: Tensor, mask: Tensor | None, fill: float) -> Tensor:
-    """Return `values` of the valid units in the place of all units, `fill` elsewhere."""
-    if mask is None:
-        return values.reshape(like.shape)
-    return torch.full_like(like, fill).masked_scatter_(mask, values)
+    return price, stations.keep_probability(known, price, gate.temperature), after
 
 
 def _tensor(values: Any) -> Tensor:
