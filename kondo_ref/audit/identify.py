@@ -16,6 +16,7 @@ from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import Draws, Evidence, distance
 from kondo_ref.audit.identify_fitted import fitted
+from kondo_ref.audit.identify_rounding import like_rounding
 from kondo_ref.audit.identify_search import NEAR, STAGES, Match, Trial, search, stage_of
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
@@ -284,6 +285,8 @@ def narrower(trial: Trial, member: Member) -> bool:
     if trial.random or evidence.precision != "float64" or evidence.dtype != "float64":
         return False
     if trial.match(member, ()).worst > NEAR:
+        return False
+    if not like_rounding(evidence, member, list(trial.only("core").probes), "float32"):
         return False
     evidence.precision = "float32"
     if trial.match(member, ()).exact:

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kondo_ref import Gate
+from kondo_ref.audit import check
 from kondo_ref.audit.checks.invariance import (
     influence,
     keeps_ratios,
@@ -153,3 +154,39 @@ def test_the_dtype_of_the_rounding() -> None:
     ):
         identity, origin, _ = identified(function)
         assert rounded_in(identity, origin) == dtype
+
+
+def bent(logp: Floats, u: Floats) -> Floats:
+    return sigmoid(-u * 8.0 * np.tanh(logp / 8.0))
+
+
+def three_decimals(logp: Floats, u: Floats) -> Floats:
+    return np.round(sigmoid(-u * logp), 3)
+
+
+def clipped_in_the_gate(logp: Floats, u: Floats) -> Floats:
+    return sigmoid(-np.clip(u, -20.0, 20.0) * logp)
+
+
+def none_of_the_rare(logp: Floats, u: Floats) -> Floats:
+    return (logp > -12.0) * sigmoid(-u * logp)
+
+
+def safe_sigmoid(logp: Floats, u: Floats) -> Floats:
+    return sigmoid(np.clip(-u * logp, -15.0, 15.0))
+
+
+@pytest.mark.parametrize(
+    "weight", [bent, three_decimals, clipped_in_the_gate, none_of_the_rare, safe_sigmoid]
+)
+def test_another_formula_is_no_narrower_dtype(weight: Callable[[Floats, Floats], Floats]) -> None:
+    def target(logp: Floats, advantages: Floats) -> tuple[float, Floats]:
+        c = weight(logp, advantages) * advantages / logp.size
+        return float(-(c * logp).sum()), -c
+
+    found = check(
+        target, claim="dg", surface="logprobs", framework="numpy", returns=("loss", "gradient")
+    )
+    assert found.verdict == "deviates"
+    assert not {f.id for f in found.findings} & {"robustness.precision", "robustness.dtype"}
+    assert "wrong estimator" in {f.severity for f in found.findings}

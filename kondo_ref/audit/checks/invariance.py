@@ -54,8 +54,8 @@ def keeps_ratios(identity: Identity, origin: Member) -> bool:
         if (pair[1] == 0).any():
             return False
         ratios.append(pair[0] / pair[1])
-    if len(ratios) < 3:
-        return False
+    if len(ratios) < 3 or distance(ratios[0], np.ones_like(ratios[0])) <= SAME:
+        return False  # what differs from the claim elsewhere is no factor of places
     return all(distance(r, ratios[0]) <= SAME for r in ratios[1:])
 
 

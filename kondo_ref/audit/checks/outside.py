@@ -19,6 +19,7 @@ from kondo_ref.audit.checks.invariance import (
 from kondo_ref.audit.checks.pairs import LOOSE, factor_only, numbers, pair_of
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_evidence import EPS, Evidence, condition, distance
+from kondo_ref.audit.identify_rounding import like_rounding, within
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe, make, take
 from kondo_ref.audit.verdict import Finding
@@ -120,7 +121,8 @@ def rounded_in(identity: Identity, origin: Member) -> str:
     gaps = []
     if trial.random:
         return ""
-    for probe in trial.only("core").probes:
+    core = list(trial.only("core").probes)
+    for probe in core:
         pair = pair_of(identity, origin, probe)
         if pair is None:
             return ""
@@ -132,7 +134,11 @@ def rounded_in(identity: Identity, origin: Member) -> str:
         limits = [(gap, ROUNDINGS * EPS[dtype] * more) for gap, more in gaps]
         # Where rounding is magnified beyond all measure, a batch tells nothing.
         telling = [min(COARSE, limit) - gap for gap, limit in limits if limit < BLURRED]
-        if len(telling) >= len(gaps) // 2 > 0 and min(telling) >= 0.0:
+        if not (len(telling) >= len(gaps) // 2 > 0 and min(telling) >= 0.0):
+            continue
+        if not all(within(trial.evidence, origin, p, dtype) for p in core):
+            continue
+        if like_rounding(trial.evidence, origin, core, dtype):
             return dtype
     return ""
 
