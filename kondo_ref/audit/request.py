@@ -59,6 +59,11 @@ class Request:
         if self.framework is not None:
             checks.one_of("framework", self.framework, FRAMEWORKS)
         checks.count("seed", self.seed, 0)
+        if self.claim is not None and self.claim.baseline and self.surface != "rewards":
+            raise ValueError(
+                f"baseline: of the surface rewards alone, got {self.claim.baseline!r} "
+                f"for {self.surface}"
+            )
         for identity, reason in self.accept.items():
             require_known(identity)
             if not isinstance(reason, str) or not reason.strip():

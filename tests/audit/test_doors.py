@@ -235,6 +235,11 @@ def test_standard_output_is_the_report(stub: Stub, capfd: Any) -> None:
     assert stub.asked["claim"] is None
 
 
+def test_a_baseline_is_of_rewards_alone() -> None:
+    with pytest.raises(ValueError, match=r"^baseline: of the surface rewards alone, got 'batch'"):
+        check("a:b", claim="dg", baseline="batch", surface="logits")
+
+
 def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
     words = ["--claim", "kondo", "--rate", ".1", "--price", "calibrated", "--temperature", ".5"]
     words += [
@@ -246,7 +251,7 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
         "--baseline",
         "group",
         "--surface",
-        "step",
+        "rewards",
     ]
     words += ["--framework", "torch", "--map", "logits=z", "--map", "actions=a"]
     words += ["--arg", "eta=0.5", "--init", "rate=0.1", "--method", "call=step"]
@@ -262,7 +267,7 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
     assert stub.asked.pop("progress") is not None
     assert stub.asked == {
         "target": "a:b",
-        "surface": "step",
+        "surface": "rewards",
         "framework": "torch",
         "claim": Claim("kondo", gate, "kept", skips=True, baseline="group"),
         "accept": {"count.ceil": "as published"},

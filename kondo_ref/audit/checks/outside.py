@@ -49,7 +49,8 @@ def core_findings(identity: Identity) -> list[Finding]:
     if dtype := rounded_in(identity, origin):
         return _rounded(identity, origin, probe, dtype)
     which, told = _core(identity, origin, probe)
-    many = f"{len(identity.failing)} of {len(identity.trial.probes)} batches are not the claim's"
+    shown = len(identity.trial.probes) + len(identity.trial.draws)
+    many = f"{len(identity.failing)} of {shown} batches are not the claim's"
     evidence = numbers(identity, probe, origin)
     evidence["residual"] = identity.trial.evidence.last(probe).residual
     return [finding(which, f"{told}; {many}", evidence, nearest=nearest(identity, origin, probe))]
