@@ -137,6 +137,7 @@ TARGETS = (
             "rate.reported",
             "robustness.empty-mask",
             "robustness.mask-ignored",
+            "robustness.mask-matters",
         ),
     ),
 )

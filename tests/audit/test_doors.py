@@ -312,7 +312,7 @@ def test_every_option_arrives(stub: Stub, capfd: Any) -> None:
         (["a:b", "--accept", "x"], "accept: expected id=reason"),
         (["a:b", "--map", "x"], "map: expected name=value"),
         (["a:b", "--surface", "x"], "surface: expected one of"),
-        (["--replay", "no.json"], "[Errno 2] No such file"),
+        (["--replay", "no.json"], "--replay: no file no.json"),
     ],
 )
 def test_errors_in_one_line(words: list[str], message: str, stub: Stub, capfd: Any) -> None:

@@ -185,7 +185,10 @@ def test_bad_batches_are_refused(changes, message):
 )
 def test_a_wrong_version_is_seen(target, old, new):
     def check():
-        agree(a_batch("kept"))
-        agree(a_batch("decisions"))
+        try:
+            agree(a_batch("kept"))
+            agree(a_batch("decisions"))
+        except ValueError as refused:  # probabilities that do not sum to 1
+            raise AssertionError(str(refused)) from None
 
     dies(target, old, new, check)
