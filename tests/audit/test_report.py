@@ -35,7 +35,7 @@ GATES = [
     Claim("dg", Gate.named("dg", price=Fixed(-np.inf), temperature=0.5), "none"),
     Claim("pg", Gate.named("pg")),
     Claim("zero-price", Gate.named("zero-price", unit="sequence"), "kept", skips=True),
-    Claim("dg", Gate.named("dg"), baseline="group"),
+    Claim("dg", Gate.named("dg")),
     Claim("dg", Gate.named("dg"), samples=True),
     CLAIM,
     Claim("kondo", Gate.named("kondo", rate=0.1)),
