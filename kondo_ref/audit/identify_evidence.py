@@ -5,6 +5,7 @@ far a member is from it. For a target that draws, the coefficients are compared 
 was drawn, and the keep probabilities by exact binomial intervals.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +25,7 @@ LIMIT = 32.0  # the test ratio of spec.md, section 8
 # What no float32 computation sees: below it a target is right, if not to the last digit.
 NEGLIGIBLE = 1e-9
 ERROR_RATE = 1e-6  # of all intervals of one audit together
+INSIDE = (0.01, 0.99)  # what lies beyond counts as these where cells are weighed by their logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +237,37 @@ class Cells:
         below = bdtr(k, n, p)
         above = np.where(k > 0, bdtrc(np.maximum(k - 1, 0), n, p), 1.0)
         return np.asarray(np.minimum(1.0, 2.0 * np.minimum(below, above)))
+
+
+def pooled(found: Sequence[Cells]) -> bool:
+    """Whether keep probabilities are right on the whole: too high, too low, too steep, too curved.
+
+    Each cell alone may be within its interval where all of them together are not. For independent
+    draws the sums of v(p) (kept - n p), v = 1, logit p and its square, are held to Bernstein's
+    inequality at a quarter of `ERROR_RATE` for one audit, whatever the number of trials: 3 sums,
+    2 sides, at most 8 trials. Ours.
+
+    Parameters
+    ----------
+    found : sequence of Cells
+        Of draws that are independent.
+    """
+    if not found:
+        return True
+    p = np.concatenate([one.expected for one in found])
+    kept = np.concatenate([one.kept for one in found])
+    n = np.concatenate([one.trials for one in found])
+    inside = np.clip(p, *INSIDE)
+    steep = np.log(inside) - np.log1p(-inside)
+    length = np.log(2 * 3 * 8 / (ERROR_RATE / 4))
+    for v in (np.ones_like(p), steep, steep**2):
+        third = float(np.abs(v).max()) * length / 3.0
+        variance = float((v**2 * n * p * (1.0 - p)).sum())
+        if abs(float((v * (kept - n * p)).sum())) > third + np.sqrt(
+            third**2 + 2.0 * variance * length
+        ):
+            return False
+    return True
 
 
 def cells(member: Member, draws: Draws, batch_probability: FloatArray | None = None) -> Cells:

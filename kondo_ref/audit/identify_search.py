@@ -20,6 +20,7 @@ from kondo_ref.audit.identify_evidence import (
     cells,
     distance,
     log_likelihood,
+    pooled,
 )
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known.variant import SPREADS
@@ -154,13 +155,15 @@ class Trial:
         if self.dependent:
             return True, 0.0
         count = max(1, len(self.draws)) * 12
+        all_cells = []
         for drawn in self.draws:
             found = cells(member, drawn)
+            all_cells.append(found)
             total += log_likelihood(found)
             held = held and bool((found.p_values >= ERROR_RATE / count).all())
             if not held and stop:
-                break
-        return held, total
+                return held, total
+        return held and pooled(all_cells), total
 
     def match(self, member: Member, path: tuple[Variant, ...], *, near: float = NEAR) -> Match:
         """Return how a member does, giving up early where it is far off."""

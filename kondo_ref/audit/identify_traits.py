@@ -104,11 +104,14 @@ def _precision(identity: Identity) -> Trait:
 
 
 def _execution(identity: Identity) -> Trait:
-    """Return masked, skipped or partial, from the rows that entered the backward."""
+    """Return masked, skipped, compacted or partial, from the rows that were run.
+
+    Compacted: what was kept was run forward a second time, alone, and backward from there.
+    """
     evidence = identity.trial.evidence
     if "rows" not in evidence.subject.has:
         return Trait(None, "assumed", "rows cannot be counted on this surface")
-    counts = []
+    counts, flop = [], 0
     for probe in identity.trial.only("core").probes:
         seen = evidence.last(probe)
         response = evidence.of(seen)
@@ -116,14 +119,18 @@ def _execution(identity: Identity) -> Trait:
             continue
         kept = int(np.count_nonzero(response))
         if kept < seen.dense_rows:
-            counts.append((kept, seen.executed_rows, seen.dense_rows))
+            counts.append((kept, seen.executed_rows, seen.dense_rows, seen.forward_rows or 0))
+            flop += (seen.backward_flop or 0) if len(probe.batches) == 1 else 0
     if not counts:
         return Trait("dense", "exact", "nothing was dropped in any batch")
-    kept, executed, dense = (sum(c) for c in zip(*counts, strict=True))
+    kept, executed, dense, forward = (sum(c) for c in zip(*counts, strict=True))
     told = f"{executed} of {dense} rows entered the backward where {kept} were kept"
+    told += f"; {flop:,} backward FLOP" if flop else ""
     if all(c[1] == c[2] for c in counts):
         return Trait("masked", "exact", told)
-    return Trait("skipped" if executed == kept else "partial", "exact", told)
+    if executed != kept:
+        return Trait("partial", "exact", told)
+    return Trait("compacted" if forward > dense else "skipped", "exact", told)
 
 
 def _signal(member: Member) -> str:

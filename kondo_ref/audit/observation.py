@@ -47,6 +47,9 @@ class Observation:
     loss : float or None
     executed_rows, dense_rows : int or None
         Rows that entered the backward, and those of the whole batch, counted where they ran.
+    forward_rows : int or None
+        Rows that the model was run on, a row that was run twice counted twice (surface step in
+        torch).
     stepped : bool or None
         Whether parameters moved (surface step).
     message : str
@@ -76,6 +79,7 @@ class Observation:
     loss: float | None = None
     executed_rows: int | None = None
     dense_rows: int | None = None
+    forward_rows: int | None = None
     stepped: bool | None = None
     message: str = ""
     printed: str = ""

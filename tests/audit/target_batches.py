@@ -142,6 +142,7 @@ BATCHES: dict[str, Callable[[], Sequence[Batch]]] = {
     ],
     "two batches": lambda: [random_batch(1, 20), random_batch(2, 20, scale=3.0)],
     "nan": lambda: [one_bad(float("nan"))],
+    "float16": lambda: [random_batch(1, 40, dtype="float16")],
     "infinity": lambda: [one_bad(float("inf"))],
     "huge logits": lambda: [huge_logits()],
     "groups": lambda: [grouped()],

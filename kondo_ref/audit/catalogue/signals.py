@@ -74,11 +74,6 @@ SIGNALS: list[Entry] = [
         ("scaled", WRONG, "The advantages are divided by a spread of the batch."),
         ("clipped", WRONG, "The advantages are clipped."),
         ("normalised-in-gate", WRONG, "The gate sees other advantages than the coefficient."),
-        (
-            "gate-only",
-            WRONG,
-            "The normalised advantage enters the gate, or the coefficient, alone.",
-        ),
         ("squared", WRONG, "The coefficient uses a power of the advantage."),
         (
             "baseline",

@@ -19,7 +19,6 @@ UPDATES: list[Entry] = [
         ("bounded", WRONG, "Weights are clipped."),
         ("floor", WRONG, "Dropped decisions keep a weight."),
         ("delight", WRONG, "The coefficient has the delight in place of the advantage."),
-        ("self-normalised", WRONG, "Weights are divided by their sum or their mean."),
         ("sign", WRONG, "The update descends where it should ascend."),
         ("other", WRONG, "Coefficients have another factor."),
     ),
@@ -50,7 +49,6 @@ UPDATES: list[Entry] = [
             "Decisions of one sign of the advantage pass without a gate.",
         ),
         ("probability", WRONG, "The objective has pi(a) in place of its logarithm."),
-        ("after-clip", WRONG, "The gate or its advantage meets the PPO clip in another order."),
     ),
     *entries(
         "normalizer",

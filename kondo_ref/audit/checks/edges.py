@@ -18,7 +18,7 @@ from kondo_ref.audit.checks.raised import raised
 from kondo_ref.audit.checks.shown import N, Shown, gap, half, numbers
 from kondo_ref.audit.identify_search import left_out
 from kondo_ref.audit.known_parts import without_others
-from kondo_ref.audit.probes import generic, take
+from kondo_ref.audit.probes import generic, spaced, take
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Finding
 from kondo_ref.checks import FloatArray
@@ -90,6 +90,10 @@ def computed_edges(shown: Shown) -> Iterator[Finding]:
         ("extreme", "advantages of some thousands", scaled(ordinary, 4096.0)),
         ("dtype", "float32", replace(ordinary, dtype="float32")),
     ]
+    if shown.evidence.subject.framework in ("torch", "jax"):
+        # Few, and far from each other: where numbers have eight bits, others would be ties.
+        apart = shown.fitted(spaced(12, np.random.default_rng(61)))
+        edges.append(("dtype", "bfloat16", replace(apart, dtype="bfloat16")))
     for what, told, batch in edges:
         found = held(shown, f"robustness.{what}", told, batch)
         if found is not None:

@@ -44,8 +44,8 @@ def execution_findings(shown: Shown, claim: Claim) -> list[Finding]:
 
 
 def skipped(shown: Shown) -> Finding | None:
-    """Return what is run of what is dropped: masked, or partial."""
-    table = []
+    """Return what is run of what is dropped: masked, or partial; or run forward once more."""
+    table, flop, forward = [], [], []
     for n in SIZES:
         batch = shown.batch(n, 41)
         seen = shown.observe([batch], 3)[0]
@@ -55,7 +55,9 @@ def skipped(shown: Shown) -> Finding | None:
         kept = kept_of(batch, seen, response)
         if kept < seen.dense_rows:
             table.append((batch, kept, seen.executed_rows, seen.dense_rows))
-    if not table or all(executed <= kept for _, kept, executed, _ in table):
+            flop.append(seen.backward_flop)
+            forward.append(seen.forward_rows or 0)
+    if not table:
         return None
     batch, kept, executed, dense = table[0]
     evidence: dict[str, Any] = {
@@ -66,6 +68,15 @@ def skipped(shown: Shown) -> Finding | None:
         "realised rate": kept / dense,
         "replay": replay_json([batch], 0),
     }
+    if None not in flop:
+        evidence["backward FLOP"] = flop
+    if all(executed <= kept for _, kept, executed, _ in table):
+        again = [run - row[3] for run, row in zip(forward, table, strict=True)]
+        if min(again) <= 0:
+            return None
+        evidence["forward rows"] = forward
+        told = f"{forward[0]} rows were run forward for a batch of {dense}, {kept} were kept"
+        return finding("execution.forward-again", told, evidence)
     which = "masked" if all(row[2] >= row[3] for row in table) else "partial"
     told = f"{executed} of {dense} rows entered the backward, {kept} were kept"
     if which == "partial" and (multiple := padded(shown, table)):

@@ -92,7 +92,7 @@ def _ungated(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str
 def _by_factor(identity: Identity, origin: Member, probe: Probe) -> tuple[str, str] | None:
     """Tell another normaliser: one factor for a batch."""
     core = tuple(p for p in identity.failing if not p.tags & {"ties", "count", "memory"})
-    if not identity.trial.evidence.gradient or pair_of(identity, origin, probe) is None:
+    if pair_of(identity, origin, probe) is None:
         return None
     if factor_only(identity, origin, core):
         return "normalizer.other", "all coefficients of a batch have another factor"

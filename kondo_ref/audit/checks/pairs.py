@@ -54,7 +54,9 @@ def kept_counts(
 
 
 def factor_only(identity: Identity, member: Member, probes: tuple[Probe, ...]) -> bool:
-    """Whether each probe differs from the member by one factor."""
+    """Whether each probe differs from the member by one factor, where coefficients are seen."""
+    if not identity.trial.evidence.gradient:
+        return False
     for probe in probes:
         pair = pair_of(identity, member, probe)
         if pair is None:

@@ -99,8 +99,8 @@ def _prepare_torch(
             found = _told(returned, options, "loss")
             return _observation(
                 call, framework, options, c, residual, found,
-                executed_rows=record.rows, dense_rows=view.size, stepped=moved,
-                mutated=arguments.mutated(), backward_flop=flop,
+                executed_rows=record.rows, dense_rows=view.size, forward_rows=record.forward_rows,
+                stepped=moved, mutated=arguments.mutated(), backward_flop=flop,
             )  # fmt: skip
 
         return observe

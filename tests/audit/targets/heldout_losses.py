@@ -64,7 +64,6 @@ def packed_segments(logp, advantages, segment=4):
     DG,
     "advantage.positive-only",
     "The gate multiplies the ratio before the clip: failures, all with gates below 0.8, are lost.",
-    also=("placement.after-clip",),
 )
 def gated_ratio_is_clipped(logp, advantages, clip=0.2):
     gate = torch.sigmoid(advantages * -logp.detach())

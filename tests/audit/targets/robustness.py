@@ -133,6 +133,20 @@ def half_precision_gate(logp, advantages):
 
 @mutant(
     "torch",
+    "logprobs",
+    DG,
+    "robustness.dtype",
+    "A fast path for half precision forgets the gate: under autocast it is plain PG.",
+    on="float16",
+)
+def ungated_in_half_precision(logp, advantages):
+    if logp.dtype in (torch.float16, torch.bfloat16):
+        return -(advantages * logp).mean()
+    return -(torch.sigmoid(advantages * -logp.detach()) * advantages * logp).mean()
+
+
+@mutant(
+    "torch",
     "logits",
     {**TOP_K, "rate": 0.25},
     "robustness.single",
