@@ -1,8 +1,8 @@
 """Tasks by name: what `kondo-ref run` asks of a training task, loaded when it is asked for.
 
-A task is a folder in ``tasks/`` with a ``task.py``, and a line in `TASKS`. That file says which
-options the task has and where the rest is: its settings, its work function, its analysis. It is
-read for ``--help``, so it imports nothing heavy when it is loaded.
+A task is a folder in ``tasks/``, and a line in `TASKS`: ``task.py`` says which options it has and
+what its settings are, ``train.py`` has its work function, ``analysis.py`` its analysis (`Folder`).
+``task.py`` is read for ``--help``, so it imports nothing heavy when it is loaded.
 """
 
 from collections.abc import Callable, Mapping
@@ -149,6 +149,25 @@ class Task(Protocol):
     @property
     def analysis(self) -> Analysis:
         """What is made of the units."""
+
+
+class Folder:
+    """What every task has by the folder that its class is in: ``train.py`` and ``analysis.py``."""
+
+    @property
+    def train(self) -> "Work":
+        """The function `train` of ``train.py``, loaded when it is asked for."""
+        work: Work = self._module("train").train
+        return work
+
+    @property
+    def analysis(self) -> Analysis:
+        """The module ``analysis.py``, loaded when it is asked for."""
+        found: Analysis = self._module("analysis")
+        return found
+
+    def _module(self, name: str) -> Any:
+        return import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")
 
 
 def load_task(name: str) -> Task:

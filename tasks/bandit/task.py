@@ -1,15 +1,12 @@
 """What the command line asks of the bandit; everything heavy is imported when used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kondo_ref import task
 from kondo_ref.task import Option
 
-if TYPE_CHECKING:
-    from kondo_ref.workers import Work
 
-
-class BanditTask:
+class BanditTask(task.Folder):
     """Softmax bandits with one right arm a context."""
 
     summary = "contexts with one right arm: how a method divides its budget over easy and hard"
@@ -70,20 +67,6 @@ class BanditTask:
         }
         task.refuse_unused(given, users)
         return settings
-
-    @property
-    def train(self) -> "Work":
-        """Train one method with one seed."""
-        from kondo_ref.tasks.bandit.train import train
-
-        return train
-
-    @property
-    def analysis(self) -> task.Analysis:
-        """Tables and figures."""
-        from kondo_ref.tasks.bandit import analysis
-
-        return analysis
 
 
 TASK = BanditTask()

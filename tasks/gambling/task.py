@@ -1,15 +1,12 @@
 """What the command line asks of gambling; everything heavy is imported when used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kondo_ref import task
 from kondo_ref.task import Option
 
-if TYPE_CHECKING:
-    from kondo_ref.workers import Work
 
-
-class GamblingTask:
+class GamblingTask(task.Folder):
     """Two arms, the worse one noisy."""
 
     summary = "two arms, noise on the worse: its lucky draws against the gate, and remedies"
@@ -90,20 +87,6 @@ class GamblingTask:
         }
         task.refuse_unused(given, users)
         return settings
-
-    @property
-    def train(self) -> "Work":
-        """Train one method with one seed."""
-        from kondo_ref.tasks.gambling.train import train
-
-        return train
-
-    @property
-    def analysis(self) -> task.Analysis:
-        """Tables and figures."""
-        from kondo_ref.tasks.gambling import analysis
-
-        return analysis
 
 
 TASK = GamblingTask()

@@ -1,15 +1,12 @@
 """What the command line asks of the MNIST bandit; everything heavy is imported when used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kondo_ref import task
 from kondo_ref.task import Option
 
-if TYPE_CHECKING:
-    from kondo_ref.workers import Work
 
-
-class Mnist:
+class Mnist(task.Folder):
     """MNIST as a contextual bandit."""
 
     summary = "MNIST as a bandit: one action an image, reward 1 for its label"
@@ -73,20 +70,6 @@ class Mnist:
         task.refuse_unused({**given, **places}, users)
         settings.check_data(len(data.load(settings.data, places["data_dir"]).y_train))
         return settings
-
-    @property
-    def train(self) -> "Work":
-        """Train one method with one seed."""
-        from kondo_ref.tasks.mnist.train import train
-
-        return train
-
-    @property
-    def analysis(self) -> task.Analysis:
-        """Table and figure."""
-        from kondo_ref.tasks.mnist import analysis
-
-        return analysis
 
 
 TASK = Mnist()

@@ -1,15 +1,12 @@
 """What the command line asks of the screening study; everything heavy is imported when used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kondo_ref import task
 from kondo_ref.task import Option
 
-if TYPE_CHECKING:
-    from kondo_ref.workers import Work
 
-
-class Screening:
+class Screening(task.Folder):
     """Screeners on the MNIST bandit."""
 
     summary = "screeners on MNIST: an approximate delight decides, the exact backward follows"
@@ -58,20 +55,6 @@ class Screening:
         task.refuse_unused({**given, **places}, users)
         settings.check_data(len(data.load(settings.data, places["data_dir"]).y_train))
         return settings
-
-    @property
-    def train(self) -> "Work":
-        """Train with one screener and one seed."""
-        from kondo_ref.tasks.screening.train import train
-
-        return train
-
-    @property
-    def analysis(self) -> task.Analysis:
-        """Table and figures."""
-        from kondo_ref.tasks.screening import analysis
-
-        return analysis
 
 
 TASK = Screening()

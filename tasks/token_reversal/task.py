@@ -1,19 +1,16 @@
 """What the command line asks of token reversal; everything heavy is imported when used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kondo_ref import task
 from kondo_ref.task import Option
-
-if TYPE_CHECKING:
-    from kondo_ref.workers import Work
 
 TOP_K = {"kondo-top-k", "kondo-top-k-token"}
 KONDO = {"kondo", "kondo-token"}
 UNGATED = {"ppo", "pmpo"}
 
 
-class TokenReversal:
+class TokenReversal(task.Folder):
     """Token reversal with a small transformer."""
 
     summary = "a transformer reverses a prompt: tokens as decisions, one reward a sequence"
@@ -83,20 +80,6 @@ class TokenReversal:
         }
         task.refuse_unused(given, users)
         return settings
-
-    @property
-    def train(self) -> "Work":
-        """Train one method with one seed."""
-        from kondo_ref.tasks.token_reversal.train import train
-
-        return train
-
-    @property
-    def analysis(self) -> task.Analysis:
-        """Table and figure."""
-        from kondo_ref.tasks.token_reversal import analysis
-
-        return analysis
 
 
 TASK = TokenReversal()
