@@ -192,11 +192,8 @@ class TorchLearner:
         dense = self._network.dense_rows(run, given)
         if len(kept) == 0:
             return StepResult(0.0, screening, 0, updated=False, dense_rows=dense)
-        logits, rows = self._network.rerun(run, kept)
-        coefficients = kept_coefficients(screening, normalizer_count(screening, normalizer))
-        with torch.enable_grad():
-            chosen = stations.differentiable_surprisal(logits, taken.reshape(-1)[kept])
-            loss = torch.dot(coefficients, chosen)
+        divisor = normalizer_count(screening, normalizer)
+        loss, rows = self._kept_loss(run, taken, screening, divisor)
         number = loss.item()
         require_finite(number)
         for parameter in self._parameters:
@@ -206,6 +203,16 @@ class TorchLearner:
         self._expect_everything = rows == self._network.rows(run)
         self._after_step()
         return StepResult(number, screening, rows, updated=True, dense_rows=dense)
+
+    def _kept_loss(
+        self, run: Run, taken: Tensor, screening: TorchScreening, divisor: int
+    ) -> tuple[Tensor, int]:
+        """Return the loss of the kept decisions, with its graph, and the rows in the graph."""
+        logits, rows = self._network.rerun(run, screening.kept)
+        coefficients = kept_coefficients(screening, divisor)
+        with torch.enable_grad():
+            chosen = stations.differentiable_surprisal(logits, taken.reshape(-1)[screening.kept])
+            return torch.dot(coefficients, chosen), rows
 
     def _after_step(self) -> None:
         self._steps += 1

@@ -15,7 +15,6 @@ import torch
 
 from kondo_ref import checks, randomness
 from kondo_ref.backends import torch_checks as tensors
-from kondo_ref.backends import torch_stations as stations
 from kondo_ref.backends.torch_checks import Tensor
 from kondo_ref.backends.torch_collectives import Ranks
 from kondo_ref.backends.torch_learner import TorchLearner, TorchPolicy
@@ -24,7 +23,6 @@ from kondo_ref.backends.torch_part import empty_policy, read_part
 from kondo_ref.backends.torch_screening import (
     TorchScreening,
     Units,
-    kept_coefficients,
     price_and_keep,
     priced,
 )
@@ -233,16 +231,11 @@ class ParallelLearner(TorchLearner):
         self, run: Run, taken: Tensor, screening: TorchScreening, divisor: int
     ) -> tuple[Tensor, int]:
         """Return this rank's part of gradient and loss in one vector, and the rows that it took."""
-        kept = screening.kept
         for parameter in self._parameters:
             parameter.grad = None
         rows, loss = 0, torch.zeros((), dtype=self._network.dtype, device=self._device)
-        if len(kept):
-            logits, rows = self._network.rerun(run, kept)
-            coefficients = kept_coefficients(screening, divisor)
-            with torch.enable_grad():
-                chosen = stations.differentiable_surprisal(logits, taken.reshape(-1)[kept])
-                loss = torch.dot(coefficients, chosen)
+        if len(screening.kept):
+            loss, rows = self._kept_loss(run, taken, screening, divisor)
             loss.backward()  # type: ignore[no-untyped-call]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         return torch.cat([part.detach().reshape(-1) for part in (*parts, loss)]), rows

@@ -3,6 +3,7 @@
 What a batch of one process is refused for, a part may be: the batch is that of all ranks.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,7 @@ def read_part(
     if not unused:
         return taken, units
     valid, known = (torch.zeros_like(t, dtype=torch.bool) for t in (level, units.signal))
-    return taken, Units(
-        gate,
-        units.surprisal,
-        units.advantages,
-        valid,
-        units.signal,
-        known,
-        units.uniforms,
-        units.history,
-    )
+    return taken, replace(units, mask=valid, unit_mask=known)
 
 
 def _read_nothing(

@@ -51,6 +51,12 @@ def check_size(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected at most {LARGEST_COUNT}, got {value}")
 
 
+def check_batch(batch: int, images: int) -> None:
+    """Refuse a batch larger than a training set of `images` images."""
+    if batch > images:
+        raise ValueError(f"batch: expected at most the {images} training images, got {batch}")
+
+
 def price_of(price: str, rate: float) -> Price:
     """Return the price that a word means: a kind, at the rate, or a number.
 

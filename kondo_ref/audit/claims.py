@@ -14,6 +14,8 @@ from kondo_ref.price import Calibrated, Fixed, Price, Quantile, Rolling
 PRICES = ("quantile", "calibrated", "rolling")
 # What a gate can be claimed to decide on; a sample is the decision of an (N,) batch.
 CLAIMED_UNITS = ("sample", *UNITS)
+# What is claimed beside the method: the arguments of `claim_of`.
+CLAIM_PARTS = ("rate", "price", "temperature", "unit", "normalizer", "skips", "baseline")
 BASELINES = ("zero", "batch", "leave-one-out", "group", "group-std", "expected")
 
 

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from kondo_ref.audit.claims import claim_of
+from kondo_ref.audit.claims import CLAIM_PARTS, claim_of
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.request import Progress, Request
 from kondo_ref.audit.verdict import Audit
@@ -112,32 +112,18 @@ def request(
     seed: int = 0,
     quick: bool = False,
     options: Options | None = None,
-    rate: float | None = None,
-    price: str | float | Price | None = None,
-    temperature: float | None = None,
-    unit: str = "sample",
-    normalizer: str = "decisions",
-    skips: bool = False,
-    baseline: str = "",
-    **calling: Any,
+    **others: Any,
 ) -> Request:
-    """Return the request that the arguments of `check` stand for."""
+    """Return the request that the arguments of `check` stand for: of the claim, or of the call."""
+    parts = {name: others[name] for name in others if name in CLAIM_PARTS}
+    calling = {name: others[name] for name in others if name not in CLAIM_PARTS}
     if options is not None and calling:
         raise TypeError(f"options: given, so {', '.join(calling)} must be among them")
     return Request(
         target,
         surface,
         framework,
-        claim_of(
-            claim,
-            rate=rate,
-            price=price,
-            temperature=temperature,
-            unit=unit,
-            normalizer=normalizer,
-            skips=skips,
-            baseline=baseline,
-        ),
+        claim_of(claim, **parts),
         Options(**calling) if options is None else options,
         {} if accept is None else dict(accept),
         seed,

@@ -18,6 +18,7 @@ from kondo_ref.tasks.settings import (
     DTYPES,
     PRICE_KINDS,
     AsData,
+    check_batch,
     check_methods,
     check_size,
     later,
@@ -114,10 +115,7 @@ class Settings(AsData):
 
     def check_data(self, images: int) -> None:
         """Refuse a batch larger than the training set of `images` images."""
-        if self.batch > images:
-            raise ValueError(
-                f"batch: expected at most the {images} training images, got {self.batch}"
-            )
+        check_batch(self.batch, images)
 
     def gate(self, method: str) -> Gate:
         """Return the gate of a method; ce keeps everything, as pg."""

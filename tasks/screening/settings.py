@@ -13,7 +13,7 @@ from kondo_ref.optim import Adam
 from kondo_ref.screeners.exact import Exact
 from kondo_ref.screeners.named import Setting, proposed_rate, screener_named
 from kondo_ref.tasks.mnist.settings import DATA
-from kondo_ref.tasks.settings import DTYPES, AsData, check_size
+from kondo_ref.tasks.settings import DTYPES, AsData, check_batch, check_size
 
 GATES = ("kondo-top-k", "kondo", "zero-price", "dg")
 ACTORS = ("exact", "screener")
@@ -113,10 +113,7 @@ class Settings(AsData):
 
     def check_data(self, images: int) -> None:
         """Refuse a batch larger than the training set of `images` images."""
-        if self.batch > images:
-            raise ValueError(
-                f"batch: expected at most the {images} training images, got {self.batch}"
-            )
+        check_batch(self.batch, images)
 
     def named_gate(self) -> Gate:
         """Return the gate, the same for every screener."""

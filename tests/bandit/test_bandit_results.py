@@ -1,12 +1,11 @@
 """The committed bandit runs: what a person gets without options, and what the page shows."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
+from committed import require_settings
 
-from kondo_ref.runs import configuration_hash
 from kondo_ref.tasks.bandit.settings import METHODS, Settings
 from kondo_ref.tasks.bandit.train import train
 
@@ -72,13 +71,7 @@ def test_the_page_shows_the_committed_results(line: str) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_results_are_of_these_settings(run: str) -> None:
-    result = json.loads((RESULTS / run / "result.json").read_text())
-    assert result["configuration"] == {
-        "task": "bandit",
-        "backend": "numpy",
-        **RUNS[run].to_dict(),
-    }
-    assert result["hash"] == configuration_hash(result["configuration"])
+    require_settings(RESULTS / run, "bandit", RUNS[run])
 
 
 @pytest.mark.parametrize(("run", "method"), [("many", "dg"), ("single", "zero-price")])

@@ -1,12 +1,11 @@
 """The committed gambling runs: rates on their formula, pi_2 at its fixed points, the page."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
+from committed import require_settings
 
-from kondo_ref.runs import configuration_hash
 from kondo_ref.tasks.gambling.settings import Settings
 from kondo_ref.tasks.gambling.theory import settles
 from kondo_ref.tasks.gambling.train import train
@@ -65,13 +64,7 @@ def test_the_page_shows_the_committed_results(line: str) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_results_are_of_these_settings(run: str) -> None:
-    result = json.loads((RESULTS / run / "result.json").read_text())
-    assert result["configuration"] == {
-        "task": "gambling",
-        "backend": "numpy",
-        **RUNS[run].to_dict(),
-    }
-    assert result["hash"] == configuration_hash(result["configuration"])
+    require_settings(RESULTS / run, "gambling", RUNS[run])
 
 
 def test_the_code_still_gives_the_committed_curves() -> None:

@@ -1,12 +1,11 @@
 """The committed screening studies: what the page shows, and what it says of them."""
 
 import csv
-import json
 from pathlib import Path
 
 import pytest
+from committed import require_settings
 
-from kondo_ref.runs import configuration_hash
 from kondo_ref.tasks.comparison import mean_and_error
 from kondo_ref.tasks.screening.settings import Settings
 from kondo_ref.tasks.screening.train import train
@@ -125,13 +124,7 @@ def test_the_page_shows_the_committed_results(line: str) -> None:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_results_are_of_these_settings(run: str) -> None:
-    result = json.loads((RESULTS / run / "result.json").read_text())
-    assert result["configuration"] == {
-        "task": "screening",
-        "backend": "numpy",
-        **RUNS[run].to_dict(),
-    }
-    assert result["hash"] == configuration_hash(result["configuration"])
+    require_settings(RESULTS / run, "screening", RUNS[run])
 
 
 def test_the_code_still_counts_the_committed_costs() -> None:

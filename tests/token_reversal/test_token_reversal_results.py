@@ -1,14 +1,13 @@
 """The committed token-reversal runs: they learn as published, and the page shows them."""
 
 import csv
-import json
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
 import pytest
+from committed import require_settings
 
-from kondo_ref.runs import configuration_hash
 from kondo_ref.tasks.token_reversal.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -156,13 +155,7 @@ def test_the_gate_of_tokens_hardly_learns_and_selects_wrong_ones() -> None:
     ],
 )
 def test_the_results_are_of_the_published_set_up(run: str, settings: Settings) -> None:
-    result = json.loads((RESULTS / run / "result.json").read_text())
-    assert result["configuration"] == {
-        "task": "token-reversal",
-        "backend": "numba",
-        **settings.to_dict(),
-    }
-    assert result["hash"] == configuration_hash(result["configuration"])
+    require_settings(RESULTS / run, "token-reversal", settings, backend="numba")
 
 
 def test_the_random_gate_beside_the_trained_one_is_the_closed_form() -> None:

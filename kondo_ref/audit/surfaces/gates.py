@@ -8,14 +8,13 @@ import numpy as np
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.frameworks.interface import Framework
-from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.returned import Returned, parts
 from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Arguments, Call, of_decisions
-from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
+from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared, called
 
 # What a policy's output reaches a gate as.
 GRAPHS = frozenset(("logp", "logits", "surprisal", "delight"))
@@ -41,12 +40,7 @@ class GateSurface:
 
     def prepare(self, make: Make, framework: Framework, options: Options) -> Prepared:
         """Find out how the target is called."""
-        wanted = options.methods.get("call", make.method)
-
-        def fresh() -> Callable[..., Any]:
-            found: Callable[..., Any] = method_of(make(), wanted, USUAL, "call")
-            return found
-
+        fresh = called(make, options, USUAL)
         layout = plan(fresh(), self.roles, self.optional, options)
         named = {entry.partition("=")[0] for entry in options.returns}
         has = (named & {"coefficients", "weights"}) or {"weights"}

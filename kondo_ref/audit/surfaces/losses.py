@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.audit.frameworks.interface import Framework
-from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
@@ -15,7 +14,7 @@ from kondo_ref.audit.recover import coefficients
 from kondo_ref.audit.returned import Returned, parts
 from kondo_ref.audit.signature import Plan, plan
 from kondo_ref.audit.surfaces.arguments import Arguments, Call, scalar
-from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
+from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared, called
 
 USUAL = ("loss", "compute_loss", "policy_loss", "__call__", "forward")
 # What a loss may ask for besides, on each surface.
@@ -43,12 +42,7 @@ class LossSurface:
 
     def prepare(self, make: Make, framework: Framework, options: Options) -> Prepared:
         """Find out how the target is called."""
-        wanted = options.methods.get("call", make.method)
-
-        def fresh() -> Callable[..., Any]:
-            found: Callable[..., Any] = method_of(make(), wanted, USUAL, "call")
-            return found
-
+        fresh = called(make, options, USUAL)
         layout = plan(fresh(), self.roles, self.optional, options)
         has = {"coefficients", "loss"} | (layout.roles & {"mask", "groups"})
         if options.shape != "flat":

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.frameworks.interface import Framework
-from kondo_ref.audit.fresh import parameters_of
+from kondo_ref.audit.fresh import method_of, parameters_of
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.surfaces.arguments import Call
@@ -58,6 +58,29 @@ class Surface(Protocol):
         ValueError
             It cannot be called on this surface.
         """
+
+
+def called(
+    make: Make, options: Options, usual: tuple[str, ...], what: str = "call"
+) -> Callable[[], Callable[..., Any]]:
+    """Return what makes the target afresh and returns what is called of it.
+
+    Parameters
+    ----------
+    make : Make
+    options : Options
+    usual : tuple of str
+        Methods to look for, in order, where the options name none.
+    what : str
+        What the method is for.
+    """
+    wanted = options.methods.get(what, options.methods.get("call", make.method))
+
+    def fresh() -> Callable[..., Any]:
+        found: Callable[..., Any] = method_of(make(), wanted, usual, what)
+        return found
+
+    return fresh
 
 
 def split(options: Options, functions: Mapping[str, Callable[..., Any]]) -> dict[str, Options]:

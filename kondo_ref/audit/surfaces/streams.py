@@ -1,13 +1,12 @@
 """Surface stream: an object that is fed one decision at a time and says whether to keep it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.frameworks.interface import Framework
-from kondo_ref.audit.fresh import method_of
 from kondo_ref.audit.guard import Unreadable
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.options import Options
@@ -16,7 +15,7 @@ from kondo_ref.audit.roles import RANDOM
 from kondo_ref.audit.rounding import rounded
 from kondo_ref.audit.signature import plan
 from kondo_ref.audit.surfaces.arguments import Call, View
-from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared
+from kondo_ref.audit.surfaces.prepared import Make, Observe, Prepared, called
 from kondo_ref.randomness import Purpose, uniforms
 
 USUAL = ("decide", "keep", "offer", "gate", "__call__", "step", "update")
@@ -31,12 +30,7 @@ class StreamSurface:
 
     def prepare(self, make: Make, framework: Framework, options: Options) -> Prepared:
         """Find out how the target is called."""
-        wanted = options.methods.get("decide", options.methods.get("call", make.method))
-
-        def fresh() -> Callable[..., Any]:
-            found: Callable[..., Any] = method_of(make(), wanted, USUAL, "decide")
-            return found
-
+        fresh = called(make, options, USUAL, "decide")
         layout = plan(fresh(), ("delight",), (*FLOATS[1:], *RANDOM), options)
 
         def start(batches: Sequence[Batch], seed: int) -> Observe:  # noqa: ARG001
