@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 from kondo_ref.audit.catalogue import CATALOGUE
 from kondo_ref.audit.checks import all_findings
-from kondo_ref.audit.identify import claimed_rate, gather, identify
+from kondo_ref.audit.gather import claimed_rate, gather
+from kondo_ref.audit.identify import identify
 from kondo_ref.audit.identify_evidence import Evidence
 from kondo_ref.audit.identify_traits import traits
 from kondo_ref.audit.identify_unclaimed import identify_unclaimed
