@@ -1,80 +1,119 @@
-"""The units of a run, a method with a seed each: run those that are missing, write what came out.
+"""The units of a run: those that are missing are run and kept, and what came out is drawn.
 
-What `kondo-ref run` and `kondo-ref reproduce` have in common. It stands between a task, which knows
-how one unit is trained, and a run folder, which knows what is finished.
+What `kondo-ref run` and `kondo-ref reproduce` have in common. It stands between who knows how one
+unit is trained, and a run folder, which knows what is finished.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from functools import partial as bound
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kondo_ref import files, runs, workers
 
 if TYPE_CHECKING:
     from kondo_ref.runs import RunFolder
-    from kondo_ref.task import Settings, Task
+    from kondo_ref.task import Task
+
+Unit = tuple[str, int]  # the name under which a folder keeps it, and its seed
 
 
-def names(settings: "Settings") -> list[tuple[str, int]]:
-    """Return the units of the settings, as method and seed; seed by seed."""
-    return [(method, seed) for seed in range(settings.seeds) for method in settings.methods]
-
-
-def count_missing(folder: "RunFolder", settings: "Settings") -> int:
-    """Return how many units are not finished."""
-    return sum(folder.finished(*unit) is None for unit in names(settings))
+def missing(folder: "RunFolder", units: Collection[Unit]) -> list[Unit]:
+    """Return the units that are not finished."""
+    return [unit for unit in units if folder.finished(*unit) is None]
 
 
 def run_missing(
     folder: "RunFolder",
-    task: "Task",
-    settings: "Settings",
-    places: dict[str, Any],
-    backend: str,
+    work: workers.Work,
+    units: Mapping[Unit, tuple[Any, ...]],
+    *,
     processes: int,
     progress: Callable[[int], None],
+    go_on: str,
 ) -> list[dict[str, Any]]:
     """Run the units that are missing, keep each when it is finished, return the results of all.
 
     Parameters
     ----------
     folder : RunFolder
-    task : Task
-    settings : Settings
-    places : dict
-        The options of the task that are places.
-    backend : str
-        As `load_backend` takes it.
+    work : callable
+        As `workers.run_units` takes it.
+    units : mapping
+        The arguments of `work` for each unit.
     processes : int
     progress : callable
         Called with the number of steps done so far.
+    go_on : str
+        What an interrupted user types to go on.
 
     Returns
     -------
     list of dict
-        In the order of `names`.
+        In the order of the units.
 
     Raises
     ------
     KeyboardInterrupt
-        Interrupted; what was finished is in the folder.
+        Interrupted; the message says what was finished and is kept, and how to go on.
     """
-    units = names(settings)
-    results = {unit: folder.finished(*unit) for unit in units}
-    missing = [unit for unit in units if results[unit] is None]
 
-    def finished(unit: tuple[Any, ...], result: dict[str, Any]) -> None:
-        method, seed = unit[-2:]
-        folder.keep(method, seed, result)
-        results[method, seed] = result
+    def finished(arguments: tuple[Any, ...], result: dict[str, Any]) -> None:
+        name, seed = arguments[:2]
+        folder.keep(name, seed, result)
 
-    workers.run_units(
-        task.train,
-        [(settings.to_dict(), places, backend, *unit) for unit in missing],
-        workers=processes,
-        progress=progress,
-        finished=finished,
-    )
-    return [result for unit in units if (result := results[unit]) is not None]
+    try:
+        workers.run_units(
+            _run_unit,
+            [(*unit, work, *units[unit]) for unit in missing(folder, units)],
+            workers=processes,
+            progress=progress,
+            finished=finished,
+        )
+    except KeyboardInterrupt:
+        there = len(units) - len(missing(folder, units))
+        raise KeyboardInterrupt(
+            f"interrupted; {there} of {len(units)} units are kept in {folder.partial}; "
+            f"go on with {go_on}"
+            if there
+            else "interrupted before a unit was finished; nothing is kept"
+        ) from None
+    found = (folder.finished(*unit) for unit in units)
+    return [result for result in found if result is not None]
+
+
+def _run_unit(name: str, seed: int, work: workers.Work, *arguments: Any) -> dict[str, Any]:
+    """Run a unit in a process of its own; name and seed are for who waits for it."""
+    del name, seed
+    return work(*arguments)
+
+
+def drawn(
+    draws: Mapping[str, Callable[[Path], None]], folder: Path, warn: Callable[[str], None]
+) -> list[str]:
+    """Draw figures, and return the names of those that could be.
+
+    A run is not lost for its picture, whatever is wrong with the library that draws it.
+
+    Parameters
+    ----------
+    draws : mapping
+        What draws each file, given where.
+    folder : Path
+    warn : callable
+        Told in a line what could not be drawn.
+    """
+    there: list[str] = []
+    try:
+        for name, draw in draws.items():
+            draw(folder / name)
+            there.append(name)
+    except ModuleNotFoundError as error:
+        remedy = 'python -m pip install "kondo-ref[plots]"'
+        warn(f"no figure without {error.name}: {remedy}")
+    except Exception as error:
+        warn(f"no figure ({' '.join(str(error).split())})")
+    return there
 
 
 def write(
@@ -113,33 +152,17 @@ def write(
         "configuration": folder.configuration,
         "environment": {**runs.environment(), "backend": versions},
         "methods": rows,
-        "figures": _figures(folder, task, units, warn),
+        "figures": drawn(
+            {
+                f"{name}.png": bound(getattr(task.analysis, name), units)
+                for name in task.analysis.FIGURES
+            },
+            partial,
+            warn,
+        ),
     }
     if tables:
         report["tables"] = tables
     files.write_json(partial / "result.json", report)
     folder.finish()
     return {**report, "folder": str(folder.final)}
-
-
-def _figures(
-    folder: "RunFolder",
-    task: "Task",
-    units: list[dict[str, Any]],
-    warn: Callable[[str], None],
-) -> list[str]:
-    """Draw the figures of a task, and return their names.
-
-    A run is not lost for its picture, whatever is wrong with the library that draws it.
-    """
-    drawn: list[str] = []
-    try:
-        for name in task.analysis.FIGURES:
-            getattr(task.analysis, name)(units, folder.partial / f"{name}.png")
-            drawn.append(f"{name}.png")
-    except ModuleNotFoundError as error:
-        remedy = 'python -m pip install "kondo-ref[plots]"'
-        warn(f"no figure without {error.name}: {remedy}")
-    except Exception as error:
-        warn(f"no figure ({' '.join(str(error).split())})")
-    return drawn

@@ -112,14 +112,6 @@ def _run(args: argparse.Namespace) -> int:
                     progress=progress.show,
                 )
             report = results.write(study, folder, done, versions, warn, reused=reused)
-        except KeyboardInterrupt:
-            there = len(every) - len(units.missing(folder, every))
-            raise KeyboardInterrupt(
-                f"interrupted; {there} of {len(every)} units are kept in {folder.partial}; "
-                "go on with --resume and the same options"
-                if there
-                else "interrupted before a unit was finished; nothing is kept"
-            ) from None
         finally:
             folder.release()
     print(files.to_json(report)) if args.json else _show(study, report)

@@ -153,21 +153,22 @@ def _units(
     """Run the units that are missing, behind a progress bar, and return the results of all."""
     from kondo_ref import unit_runs
 
-    missing = unit_runs.count_missing(folder, settings)
-    with Progress(missing * settings.steps, quiet=args.json) as progress:
-        try:
-            return unit_runs.run_missing(
-                folder, task, settings, places, args.backend, processes, progress.show
-            )
-        except KeyboardInterrupt:
-            whole = len(settings.methods) * settings.seeds
-            there = whole - unit_runs.count_missing(folder, settings)
-            raise KeyboardInterrupt(
-                f"interrupted; {there} of {whole} units are kept in {folder.partial}; "
-                f"go on with --resume --out {folder.final} and the same options"
-                if there
-                else "interrupted before a unit was finished; nothing is kept"
-            ) from None
+    values = settings.to_dict()
+    units = {
+        (method, seed): (values, places, args.backend, method, seed)
+        for seed in range(settings.seeds)
+        for method in settings.methods
+    }
+    steps = len(unit_runs.missing(folder, units)) * settings.steps
+    with Progress(steps, quiet=args.json) as progress:
+        return unit_runs.run_missing(
+            folder,
+            task.train,
+            units,
+            processes=processes,
+            progress=progress.show,
+            go_on=f"--resume --out {folder.final} and the same options",
+        )
 
 
 def _show(report: dict[str, Any], task: "Task") -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kondo_ref import files, runs
+from kondo_ref import files, runs, unit_runs
 from kondo_ref.reproduce import compare, figure, tidy
 from kondo_ref.reproduce.study import LEVEL, Study
 from kondo_ref.reproduce.units import Result, Unit
@@ -76,19 +76,11 @@ def stored_table(study: Study, folder: Path, *, quick: bool = False) -> list[dic
 def draw(
     study: Study, folder: Path, warn: Callable[[str], None], *, quick: bool = False
 ) -> list[str]:
-    """Draw the figure from the rows that are stored in a folder, and return its name.
+    """Draw the figure from the rows that are stored in a folder, and return its name."""
 
-    A run is not lost for its picture, whatever is wrong with the library that draws it.
-    """
-    try:
+    def draw_at(path: Path) -> None:
         table = tidy.table_of(tidy.read_rows(folder / "results.csv"))
         rows = compare.compared(study, table, quick=quick)
-        figure.draw(study, table, rows, folder / "figure.png", quick=quick)
-    except ModuleNotFoundError as error:
-        remedy = 'python -m pip install "kondo-ref[plots]"'
-        warn(f"no figure without {error.name}: {remedy}")
-        return []
-    except Exception as error:
-        warn(f"no figure ({' '.join(str(error).split())})")
-        return []
-    return ["figure.png"]
+        figure.draw(study, table, rows, path, quick=quick)
+
+    return unit_runs.drawn({"figure.png": draw_at}, folder, warn)

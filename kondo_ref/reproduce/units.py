@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kondo_ref import workers
+from kondo_ref import unit_runs
 from kondo_ref.reproduce.study import Part, Study
 from kondo_ref.runs import RunFolder, configuration_hash
 from kondo_ref.task import load_task
@@ -179,24 +179,23 @@ def run(
     """
     for unit in missing(folder, units):
         if unit.digest in elsewhere:
-            _keep(folder, unit, elsewhere[unit.digest])
-    left = {(unit.name, unit.seed): unit for unit in missing(folder, units)}
-
-    def finished(arguments: tuple[Any, ...], result: Result) -> None:
-        _keep(folder, left[arguments[0], arguments[-1]], result)
-
-    workers.run_units(
+            result = {**elsewhere[unit.digest], "unit": unit.digest}
+            folder.keep(unit.name, unit.seed, result)
+    results = unit_runs.run_missing(
+        folder,
         train_unit,
-        [
-            (u.name, u.plan.part.task, u.plan.settings, u.plan.places, backend, u.method, u.seed)
-            for u in left.values()
-        ],
-        workers=processes,
+        {
+            (u.name, u.seed): (
+                *(u.digest, u.plan.part.task, u.plan.settings, u.plan.places),
+                *(backend, u.method, u.seed),
+            )
+            for u in units
+        },
+        processes=processes,
         progress=progress,
-        finished=finished,
+        go_on="--resume and the same options",
     )
-    results = {unit: folder.finished(unit.name, unit.seed) for unit in units}
-    return {unit: result for unit, result in results.items() if result is not None}
+    return dict(zip(units, results, strict=True))
 
 
 def missing(folder: RunFolder, units: Iterable[Unit]) -> list[Unit]:
@@ -204,12 +203,8 @@ def missing(folder: RunFolder, units: Iterable[Unit]) -> list[Unit]:
     return [unit for unit in units if folder.finished(unit.name, unit.seed) is None]
 
 
-def _keep(folder: RunFolder, unit: Unit, result: Result) -> None:
-    folder.keep(unit.name, unit.seed, {**result, "unit": unit.digest})
-
-
 def train_unit(
-    name: str,
+    digest: str,
     task: str,
     settings: dict[str, Any],
     places: dict[str, Any],
@@ -218,6 +213,6 @@ def train_unit(
     seed: int,
     report: Callable[[int], None],
 ) -> Result:
-    """Train a unit of any task, in a process of its own; `name` is for who waits for it."""
-    del name
-    return load_task(task).train(settings, places, backend, method, seed, report)
+    """Train a unit of any task; its hash is kept with what came out."""
+    result = load_task(task).train(settings, places, backend, method, seed, report)
+    return {**result, "unit": digest}

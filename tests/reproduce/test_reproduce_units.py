@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kondo_ref import unit_runs
 from kondo_ref.reproduce import units
 from kondo_ref.reproduce.register import load_study
 from kondo_ref.runs import RunFolder
@@ -62,6 +63,10 @@ def folder(path: Path, configuration: dict[str, Any]) -> RunFolder:
     return RunFolder.open(path, configuration, resume=False)
 
 
+def keep(study: RunFolder, unit: units.Unit, *curve: str) -> None:
+    study.keep(unit.name, unit.seed, {"curve": list(curve), "totals": {}, "unit": unit.digest})
+
+
 def test_units_come_seed_by_seed() -> None:
     plans = units.plan(BANDIT, quick=True, seeds=2, places={})
     seeds = [unit.seed for unit in units.units_of(plans, "numpy")]
@@ -88,7 +93,7 @@ def test_a_unit_of_another_study_counts_and_a_damaged_one_does_not(tmp_path: Pat
     every = planned()
     study = folder(tmp_path / "study", {"study": "many-contexts", "parts": []})
     for unit in every[:2]:
-        units._keep(study, unit, {"curve": [unit.method], "totals": {}})
+        keep(study, unit, unit.method)
     path = study.partial / "units" / f"{every[1].name}-0.json"
     path.write_text(path.read_text().replace(study.digest, "0" * 12))
     found = units.finished_elsewhere([tmp_path])
@@ -98,7 +103,7 @@ def test_a_unit_of_another_study_counts_and_a_damaged_one_does_not(tmp_path: Pat
 def test_what_is_finished_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     every = planned()
     study = folder(tmp_path / "study", {"study": "many-contexts", "parts": []})
-    units._keep(study, every[0], {"curve": ["kept"], "totals": {}})
+    keep(study, every[0], "kept")
     elsewhere = {every[1].digest: {"curve": ["elsewhere"], "totals": {}}}
     ran = []
 
@@ -107,11 +112,19 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path, monkeypatch: pytest.M
             ran.append(arguments[0])
             finished(arguments, {"curve": ["run"], "totals": {}})
 
-    monkeypatch.setattr(units.workers, "run_units", run_units)
+    monkeypatch.setattr(unit_runs.workers, "run_units", run_units)
     done = units.run(study, every, elsewhere, "numpy", processes=1, progress=lambda _: None)
     assert ran == [unit.name for unit in every[2:]]
     assert [result["curve"][0] for result in done.values()] == ["kept", "elsewhere", *["run"] * 3]
     assert not units.missing(study, every)
+
+
+def test_a_unit_that_was_run_has_its_hash() -> None:
+    plan = units.plan(BANDIT, quick=True, seeds=1, places={})[0]
+    settings = {**plan.settings, "steps": 2}
+    result = units.train_unit("abc", "bandit", settings, {}, "numpy", "dg", 0, lambda _: None)
+    assert result["unit"] == "abc"
+    assert result["curve"][-1]["step"] == 2
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
