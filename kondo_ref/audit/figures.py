@@ -82,7 +82,8 @@ def _keep_caption(lattice: Lattice) -> str:
     if lattice.low is not None:
         told += f", the share of {lattice.repeats} calls in which a decision was kept, with exact "
         told += "binomial intervals"
-    return told + (". Line: the claim." if lattice.weight_reference is not None else ".")
+    told += ". Line: the claim." if lattice.weight_reference is not None else "."
+    return f"{told} The axis is linear from -1 to 1, and logarithmic beyond."
 
 
 def _picture(

@@ -12,7 +12,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +125,16 @@ def computed(
     wanted: Iterable[tuple[str, str]], workers: int = 2
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield place, seed and what was found, as it is computed."""
-    listed = list(wanted)
-    # What JAX has compiled it keeps: a process is ended before that fills the memory.
-    with ProcessPoolExecutor(workers, initializer=_quiet, max_tasks_per_child=20) as pool:
-        places, seeds = [place for place, _ in listed], [int(seed) for _, seed in listed]
-        for (place, seed), one in zip(listed, pool.map(found, places, seeds), strict=True):
-            yield place, seed, one
+    # What JAX has compiled it keeps: a process is ended before that fills the memory. (An executor
+    # of concurrent.futures that ends processes can wait forever: python/cpython issue 115634.)
+    pool = get_context("spawn").Pool(workers, _quiet, maxtasksperchild=20)
+    with pool:
+        yield from pool.imap(_found_of, wanted)
+
+
+def _found_of(wanted: tuple[str, str]) -> tuple[str, str, dict[str, Any]]:
+    place, seed = wanted
+    return place, seed, found(place, int(seed))
 
 
 def ids(results: Results, place: str) -> dict[str, list[str]]:
