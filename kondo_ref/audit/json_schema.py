@@ -108,6 +108,14 @@ def read_audit(text: str) -> tuple[Audit, Request]:
     """
     try:
         told = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"the JSON is not that of an audit ({error})") from None
+    return audit_of(told)
+
+
+def audit_of(told: Any) -> tuple[Audit, Request]:
+    """Return the audit and the request that the values of such JSON tell of; errors as there."""
+    try:
         if not isinstance(told, dict) or told.get("schema") != SCHEMA:
             raise ValueError(f"expected the schema {SCHEMA}")
         return _audit(told)

@@ -86,12 +86,10 @@ def _picture(source: Source, name: str) -> Block:
 
 
 def _audit(source: Source) -> Section:
-    import json
-
-    from kondo_ref.audit.json_schema import read_audit
+    from kondo_ref.audit.json_schema import audit_of
     from kondo_ref.audit.report import NO_FIGURES, document, verdict_sentence
 
-    audit, _ = read_audit(json.dumps(source.data))
+    audit, _ = audit_of(source.data)
     # Its own title and verdict come from here, and its figures are in its own report.
     inside = [b for b in document(audit)[2:] if b != Paragraph(NO_FIGURES)]
     inside = [b for b in inside if b != Heading("Figures", 2)]
