@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import beta
 
 from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.counts import interval
 from kondo_ref.audit.observation import Observation, Subject
 from kondo_ref.audit.replay import reference
 from kondo_ref.audit.verdict import Claim
@@ -132,7 +132,7 @@ def _lattice(subject: Subject, claim: Claim | None, seed: int) -> Lattice | None
     weights = _weights(seen, batch)
     low = high = None
     if weights is not None and len(seen) > 1 and (kept := _kept(weights)) is not None:
-        low, high = interval(np.count_nonzero(kept, axis=0), len(seen))
+        low, high = interval(np.count_nonzero(kept, axis=0), len(seen), MISSES)
     both = [reference(batch, claim, quantity) for quantity in ("coefficient", "weight")]
     return Lattice(
         batch,
@@ -219,17 +219,3 @@ def _kept(weights: FloatArray) -> BoolArray | None:
         if positive.size and not np.allclose(positive, positive[0], rtol=1e-4):
             return None
     return kept
-
-
-def interval(kept: FloatArray, repeats: int) -> tuple[FloatArray, FloatArray]:
-    """Return the exact (Clopper-Pearson) interval of a keep probability.
-
-    Parameters
-    ----------
-    kept : (N,) int
-        How often of `repeats` a decision was kept.
-    repeats : int
-    """
-    low = beta.ppf(MISSES / 2, kept, repeats - kept + 1)
-    high = beta.ppf(1 - MISSES / 2, kept + 1, repeats - kept)
-    return np.where(kept == 0, 0.0, low), np.where(kept == repeats, 1.0, high)

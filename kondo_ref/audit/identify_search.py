@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kondo_ref.audit.batch import Batch
+from kondo_ref.audit.counts import ERROR_RATE, log_likelihood, pooled
 from kondo_ref.audit.identify_evidence import (
     EPS,
-    ERROR_RATE,
     LIMIT,
     NEGLIGIBLE,
     Draws,
     Evidence,
     cells,
     distance,
-    log_likelihood,
-    pooled,
 )
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known.variant import SPREADS

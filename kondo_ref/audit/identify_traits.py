@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from kondo_ref.audit.counts import ERROR_RATE
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_difference import relevant
-from kondo_ref.audit.identify_evidence import ERROR_RATE, LIMIT
+from kondo_ref.audit.identify_evidence import LIMIT
 from kondo_ref.audit.known_family import Member
 from kondo_ref.audit.known_parts import Part, number
 from kondo_ref.audit.verdict import Trait

@@ -1,7 +1,7 @@
 """Batches for a gate that draws: decisions in equal copies, so that few calls tell much.
 
 A keep probability is told from the copies of a decision over all repeats; the error rate of the
-intervals is `kondo_ref.audit.identify_evidence.ERROR_RATE` for a whole audit.
+intervals is `kondo_ref.audit.counts.ERROR_RATE` for a whole audit.
 """
 
 from dataclasses import replace

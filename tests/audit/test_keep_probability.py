@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from kondo_ref.audit import check
-from kondo_ref.audit.identify_evidence import Cells, pooled
+from kondo_ref.audit.counts import Cells, pooled
 
 RATE = 0.25
 

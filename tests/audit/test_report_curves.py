@@ -10,7 +10,8 @@ from scipy.stats import binom
 
 from kondo_ref import Gate
 from kondo_ref.audit.batch import Batch
-from kondo_ref.audit.curves import MISSES, SPREADS, batch_of, curves, interval
+from kondo_ref.audit.counts import interval
+from kondo_ref.audit.curves import MISSES, SPREADS, batch_of, curves
 from kondo_ref.audit.figures import pictures
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.replay import (
@@ -86,7 +87,7 @@ def test_a_random_gate_lies_in_its_intervals() -> None:
 
 def test_the_interval_is_the_exact_one() -> None:
     kept, n = np.arange(13), 12
-    low, high = interval(kept, n)
+    low, high = interval(kept, n, MISSES)
     assert (low[0], high[12]) == (0.0, 1.0)
     for k in range(1, 13):
         assert binom.sf(k - 1, n, low[k]) == pytest.approx(MISSES / 2)

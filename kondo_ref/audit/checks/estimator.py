@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from kondo_ref.audit.catalogue import CATALOGUE
+from kondo_ref.audit.counts import ERROR_RATE, interval
 from kondo_ref.audit.identify import Identity
-from kondo_ref.audit.identify_evidence import EPS, LIMIT, cells, interval
+from kondo_ref.audit.identify_evidence import EPS, LIMIT, cells
 from kondo_ref.audit.identify_search import Trial, realised
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member, prepare
@@ -148,7 +149,7 @@ def numbers(trial: Trial, origin: Member, probe: Probe, claim: Claim) -> dict[st
                 "expected": e,
                 "kept": int(k),
                 "trials": int(n),
-                "interval": interval(int(k), int(n), 1e-6),
+                "interval": [float(end) for end in interval(k, int(n), ERROR_RATE)],
             }
             for e, k, n in zip(found.expected.tolist(), found.kept, found.trials, strict=True)
         ]
