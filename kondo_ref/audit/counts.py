@@ -70,7 +70,7 @@ def pooled(found: Sequence[Cells]) -> bool:
     found : sequence of Cells
         Of draws that are independent.
     """
-    if not found:
+    if not any(one.trials.size for one in found):
         return True
     p = np.concatenate([one.expected for one in found])
     kept = np.concatenate([one.kept for one in found])

@@ -60,3 +60,6 @@ def test_many_small_deviations_are_one_large_one() -> None:
     assert pooled(shifted(5))
     assert not pooled(shifted(25))
     assert pooled([])
+    nothing = Cells(np.empty(0, int), np.empty(0), np.empty(0, int), np.empty(0, int))
+    assert pooled([nothing])
+    assert not pooled([nothing, *shifted(25)])
