@@ -36,21 +36,6 @@ def claimed_rate(claim: Claim | None) -> float:
     return 0.1 if rate is None else rate
 
 
-def is_random(evidence: Evidence, probes: tuple[Probe, ...]) -> bool:
-    """Whether other seeds give other responses, on batches without ties."""
-    for probe in probes:
-        first = evidence.response(probe)
-        for repeat in range(1, 5):
-            again = evidence.response(probe, repeat)
-            if first is None or again is None:
-                continue
-            if not np.array_equal(first, again, equal_nan=True):
-                scale = float(np.abs(first).max())
-                if np.abs(first - again).max() > 1e-5 * max(scale, 1e-300):
-                    return True
-    return False
-
-
 def gather(
     evidence: Evidence,
     rate: float,
@@ -111,7 +96,8 @@ def gather(
         more = memory_probes(seed)
         probes += [grouped(p) for p in more] if "groups" in has else more
     answered = [p for p in probes if evidence.response(p) is not None]
-    random = is_random(evidence, (flat[0], flat[10]))
+    random = evidence.varies((flat[0], flat[10]))
+    evidence.tied = tuple(p for p in answered if "ties" in p.tags)
     draws: list[Draws] = []
     if random:
         for probe, repeats in drawn_probes(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kondo_ref.audit.batch import Batch
-from kondo_ref.audit.gather import is_random
 from kondo_ref.audit.identify_blocks import sized
 from kondo_ref.audit.identify_difference import difference
 from kondo_ref.audit.identify_estimate import bases
@@ -308,12 +307,6 @@ def _stages(
             if held.match(m.member, ()).exact
             and all(trial.only(s).match(m.member, ()).exact for s in before)
         ]
-        if (
-            choice
-            and choice[0].member.ties[0] == "any"
-            and is_random(trial.evidence, tuple(part.probes))
-        ):
-            choice = [m for m in choice if m.member.ties[0] != "any"]
         if choice:
             member, path = choice[0].member, (*path, *choice[0].path)
         else:

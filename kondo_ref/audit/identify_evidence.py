@@ -5,7 +5,9 @@ far a member is from it. For a target that draws, the coefficients are compared 
 was drawn, and the keep probabilities by exact binomial intervals.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -58,6 +60,8 @@ class Evidence:
     calls : int
     shown : list of (Probe, list of Observation)
         Every probe that was shown, with what came of its batches.
+    tied : tuple of Probe
+        Those with ties that it answered.
     """
 
     subject: Subject
@@ -66,6 +70,7 @@ class Evidence:
     precision: str = "float64"
     calls: int = 0
     shown: list[tuple[Probe, list[Observation]]] = field(default_factory=list)
+    tied: tuple[Probe, ...] = ()
     _seen: dict[tuple[str, int], list[Observation]] = field(default_factory=dict)
     _draws: dict[str, Draws] = field(default_factory=dict)
     _handed: dict[str, tuple[Batch, ...]] = field(default_factory=dict)
@@ -91,6 +96,25 @@ class Evidence:
             self.calls += len(batches)
             self.shown.append((probe, self._seen[key]))
         return self._seen[key]
+
+    def varies(self, probes: Sequence[Probe]) -> bool:
+        """Whether other seeds give other responses."""
+        for probe in probes:
+            first = self.response(probe)
+            for repeat in range(1, 5):
+                again = self.response(probe, repeat)
+                if first is None or again is None:
+                    continue
+                if not np.array_equal(first, again, equal_nan=True):
+                    scale = float(np.abs(first).max())
+                    if np.abs(first - again).max() > 1e-5 * max(scale, 1e-300):
+                        return True
+        return False
+
+    @cached_property
+    def ties_are_drawn(self) -> bool:
+        """Whether which of tied decisions are kept follows the seed; asked once `tied` is known."""
+        return self.varies(self.tied)
 
     def last(self, probe: Probe, repeat: int = 0) -> Observation:
         """Return the observation of the last batch of a probe."""

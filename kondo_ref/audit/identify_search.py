@@ -135,6 +135,9 @@ class Trial:
         if self.random:
             gate = realised(seen, probe)
         elif member.ties[0] in ("random", "any"):
+            # At random is what seeds change; in no order, what they do not.
+            if (member.ties[0] == "random") is not self.evidence.ties_are_drawn:
+                return np.inf
             gate = realised(seen, probe)
             if not _same_but_ties(member, probe, gate):
                 return np.inf
