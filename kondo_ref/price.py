@@ -183,5 +183,8 @@ def upper_quantile(values: FloatArray, rate: float) -> float:
     low = int(position)
     high = min(low + 1, values.size - 1)
     ordered = np.partition(values, (low, high))
-    a, b = (Fraction(float(ordered[i])) for i in (low, high))
-    return float(values.dtype.type(float(a + (position - low) * (b - a))))
+    (a, a_over), (b, b_over) = (float(ordered[i]).as_integer_ratio() for i in (low, high))
+    share, over = position.numerator - low * position.denominator, position.denominator
+    # Python rounds the quotient of two integers once, however long they are.
+    exact = (a * b_over * (over - share) + b * a_over * share) / (a_over * b_over * over)
+    return float(values.dtype.type(exact))

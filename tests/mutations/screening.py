@@ -60,8 +60,8 @@ TABLE = (
     (
         "quantile from above ('higher')",
         "price.upper_quantile",
-        "(position - low) * (b - a)",
-        "(position != low) * (b - a)",
+        "position.numerator - low * position.denominator,",
+        "(position != low) * position.denominator,",
         "quantile_interpolates_linearly",
     ),
     (
