@@ -12,7 +12,7 @@ import numpy as np
 
 from kondo_ref.audit.identify_dependence import dependence
 from kondo_ref.audit.identify_evidence import Draws, Evidence
-from kondo_ref.audit.identify_search import Trial
+from kondo_ref.audit.identify_trial import Trial
 from kondo_ref.audit.probes import (
     Probe,
     as_rows,

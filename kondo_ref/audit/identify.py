@@ -16,7 +16,8 @@ from kondo_ref.audit.identify_estimate import bases
 from kondo_ref.audit.identify_evidence import distance
 from kondo_ref.audit.identify_fitted import fitted
 from kondo_ref.audit.identify_rounding import like_rounding
-from kondo_ref.audit.identify_search import NEAR, STAGES, Match, Trial, search, stage_of
+from kondo_ref.audit.identify_search import search
+from kondo_ref.audit.identify_trial import NEAR, STAGES, Match, Trial, stage_of
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, of_claim
 from kondo_ref.audit.known_parts import Part

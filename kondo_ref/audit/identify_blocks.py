@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kondo_ref.audit.identify_estimate import GENERIC, base_name
-from kondo_ref.audit.identify_search import Trial
+from kondo_ref.audit.identify_trial import Trial
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member
 from kondo_ref.audit.known_parts import Part, count_of

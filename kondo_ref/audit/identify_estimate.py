@@ -13,7 +13,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 
 from kondo_ref.audit.identify_evidence import Draws, Evidence
-from kondo_ref.audit.identify_search import Trial, realised
+from kondo_ref.audit.identify_trial import Trial, realised
 from kondo_ref.audit.known import Variant, variants
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.known_parts import Part

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import logit
 
 from kondo_ref.audit.identify_estimate import GENERIC, base_name, tidy
-from kondo_ref.audit.identify_search import Trial, realised
+from kondo_ref.audit.identify_trial import Trial, realised
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe

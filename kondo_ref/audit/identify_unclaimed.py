@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kondo_ref.audit.identify import Identity, identify
-from kondo_ref.audit.identify_search import Trial
+from kondo_ref.audit.identify_trial import Trial
 from kondo_ref.audit.verdict import Claim
 from kondo_ref.gate import Gate
 

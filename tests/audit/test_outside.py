@@ -18,7 +18,7 @@ from kondo_ref.audit.checks.invariance import (
 from kondo_ref.audit.checks.outside import core_findings, rounded_in
 from kondo_ref.audit.identify import Identity, failures
 from kondo_ref.audit.identify_evidence import Evidence
-from kondo_ref.audit.identify_search import Trial
+from kondo_ref.audit.identify_trial import Trial
 from kondo_ref.audit.known_family import Member, of_claim
 from kondo_ref.audit.options import Options
 from kondo_ref.audit.probes import Probe, flat_probes

@@ -7,7 +7,7 @@ import numpy as np
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_dependence import ERROR, dependence
-from kondo_ref.audit.identify_search import realised
+from kondo_ref.audit.identify_trial import realised
 from kondo_ref.audit.probes_drawn import copies
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Claim, Finding

@@ -16,7 +16,7 @@ from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.checks.not_numbers import masks, memory, not_numbers
 from kondo_ref.audit.checks.raised import raised
 from kondo_ref.audit.checks.shown import N, Shown, gap, half, numbers
-from kondo_ref.audit.identify_search import left_out
+from kondo_ref.audit.identify_trial import left_out
 from kondo_ref.audit.known_parts import without_others
 from kondo_ref.audit.probes import generic, spaced, take
 from kondo_ref.audit.replay import replay_json

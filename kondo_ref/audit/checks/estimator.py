@@ -12,7 +12,7 @@ from kondo_ref.audit.catalogue import CATALOGUE
 from kondo_ref.audit.counts import ERROR_RATE, interval
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_evidence import EPS, LIMIT, cells
-from kondo_ref.audit.identify_search import Trial, realised
+from kondo_ref.audit.identify_trial import Trial, realised
 from kondo_ref.audit.known import Variant
 from kondo_ref.audit.known_family import Member, prepare
 from kondo_ref.audit.probes import Probe

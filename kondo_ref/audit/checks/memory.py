@@ -8,7 +8,7 @@ import numpy as np
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_evidence import distance
-from kondo_ref.audit.identify_search import realised
+from kondo_ref.audit.identify_trial import realised
 from kondo_ref.audit.known_family import Member, coefficients, prepare, weights
 from kondo_ref.audit.known_parts import price_of
 from kondo_ref.audit.probes import Probe

@@ -6,7 +6,7 @@ import numpy as np
 
 from kondo_ref.audit.checks.estimator import comparison
 from kondo_ref.audit.identify import Identity
-from kondo_ref.audit.identify_search import realised
+from kondo_ref.audit.identify_trial import realised
 from kondo_ref.audit.known_family import Member
 from kondo_ref.audit.probes import Probe
 from kondo_ref.audit.replay import replay_json

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.checks.estimator import finding
 from kondo_ref.audit.identify import Identity
-from kondo_ref.audit.identify_search import realised
+from kondo_ref.audit.identify_trial import realised
 from kondo_ref.audit.known_family import prepare
 from kondo_ref.audit.replay import replay_json
 from kondo_ref.audit.verdict import Claim, Finding

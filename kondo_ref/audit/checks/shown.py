@@ -13,7 +13,7 @@ import numpy as np
 from kondo_ref.audit.batch import Batch
 from kondo_ref.audit.identify import Identity
 from kondo_ref.audit.identify_evidence import EPS, Evidence, distance
-from kondo_ref.audit.identify_search import RANDOM, realised
+from kondo_ref.audit.identify_trial import RANDOM, realised
 from kondo_ref.audit.known_family import Member
 from kondo_ref.audit.observation import Observation
 from kondo_ref.audit.probes import Probe, generic
