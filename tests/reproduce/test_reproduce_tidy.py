@@ -11,13 +11,17 @@ from kondo_ref.reproduce import tidy
 from kondo_ref.reproduce.study import Part, Read
 from kondo_ref.runs import csv_text
 
-PART = Part("p", "mnist", {"methods": ("dg",)}, "{method}, b", 0.5)
+PART = Part("p", "mnist", {"methods": ("dg",), "price": "0"}, "{method}, b", 0.5)
 READS = (
     Read("error", "", "curve", "online_error", "samples"),
     Read("end", "", "last", "online_error"),
     Read("rate", "", "total", "rate"),
     Read("unknown", "", "total", "missing"),
     Read("left", "", "listed", "pi", "sigma"),
+    Read("half", "", "crossing", "online_error", "samples", threshold=0.4),
+    Read("never", "", "crossing", "online_error", "samples", threshold=0.1),
+    Read("of the price", "", "total", "rate", needs="price"),
+    Read("of no corner", "", "total", "no such", needs="corner"),
 )
 UNIT: dict[str, Any] = {
     "curve": [{"samples": 100, "online_error": 0.5}, {"samples": 200, "online_error": 1 / 3}],
@@ -37,6 +41,10 @@ def check_rows(rows_of: Callable[..., list[dict[str, Any]]], path: Path) -> None
         "rate": ([0.5], [0.03]),
         "unknown": ([0.5], [np.nan]),
         "left": ([1.0, 2.0], [0.25, 0.75]),
+        # .1 of the .1667 that it falls within the one doubling.
+        "half": ([0.5], [151.572]),
+        "never": ([0.5], [np.inf]),
+        "of the price": ([0.5], [0.03]),
     }
     assert {quantity for _, quantity in found} == set(expected)
     for quantity, (x, values) in expected.items():
