@@ -25,9 +25,9 @@ SURPRISAL = Read("corner_surprisal", "surprisal of the right digit at the start,
 
 STUDY = Study(
     name="corner-escape",
-    summary="MNIST after 0 to 10,000 steps toward a wrong digit: error at the end, steps to recover",
-    source="[CE], the recovery on MNIST, 100 runs; its numbers are not known to us, nor which wrong "
-    "digit it is",
+    summary="MNIST after 0 to 10,000 steps toward a wrong digit: error at the end, time to recover",
+    source="[CE], the recovery on MNIST, 100 runs; its numbers are not known to us, nor which "
+    "wrong digit it is",
     parts=tuple(
         Part(
             f"depth-{depth}",
@@ -56,6 +56,7 @@ STUDY = Study(
         Panel("recovery", f"steps to {RECOVERED:g} online error", "symlog", "log"),
         Panel("corner_surprisal", "how deep it begins", "symlog", "linear", METHODS[:1]),
     ),
-    quick=QUICK,
+    quick={**QUICK, "steps": 200},
+    quick_parts=tuple(f"depth-{depth}" for depth in DEPTHS[:3]),
     places=("data_dir",),
 )

@@ -160,6 +160,8 @@ class Study:
         Settings of all parts in a quick run, which is not the study.
     places : tuple of str
         The options of its tasks that say where something is, as ``data_dir``.
+    quick_parts : tuple of str
+        The parts of a quick run, where all of them would take minutes; empty for all.
     """
 
     name: str
@@ -171,6 +173,13 @@ class Study:
     panels: tuple[Panel, ...]
     quick: Mapping[str, Any]
     places: tuple[str, ...] = ()
+    quick_parts: tuple[str, ...] = ()
+
+    def parts_of(self, *, quick: bool) -> tuple[Part, ...]:
+        """Return the parts of the study or of its quick run."""
+        if not quick or not self.quick_parts:
+            return self.parts
+        return tuple(part for part in self.parts if part.name in self.quick_parts)
 
     def read(self, quantity: str) -> Read:
         """Return the read of a quantity."""
