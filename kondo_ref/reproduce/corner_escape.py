@@ -54,7 +54,7 @@ STUDY = Study(
     panels=(
         Panel("online_error", "online error at the end", "symlog", "log"),
         Panel("recovery", f"steps to {RECOVERED:g} online error", "symlog", "log"),
-        Panel("corner_surprisal", "how deep it begins", "symlog", "linear", METHODS[:1]),
+        Panel("corner_surprisal", "how deep every method begins", "symlog", "linear", METHODS[:1]),
     ),
     quick={**QUICK, "steps": 200},
     quick_parts=tuple(f"depth-{depth}" for depth in DEPTHS[:3]),
