@@ -38,7 +38,7 @@ def draw(
     from matplotlib.figure import Figure
 
     count = len(study.panels)
-    columns = min(count, 3)
+    columns = 2 if count == 4 else min(count, 3)
     lines = -(-count // columns)
     canvas = Figure(figsize=(WIDTH * columns, HEIGHT * lines), layout="constrained")
     FigureCanvasAgg(canvas)
@@ -100,6 +100,9 @@ def _curves(
         color, mark = f"C{number % 10}", MARKS[number % len(MARKS)]
         style = "-" if number < 10 else "--"
         mean = series.values.mean(axis=0)
+        if np.isnan(series.x).all():  # it stands nowhere on the axis
+            axis.axhline(mean[0], color=color, ls=":", lw=1.4, label=label)
+            continue
         low, high = band(series)
         x = series.x
         if panel.against:
