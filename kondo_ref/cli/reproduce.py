@@ -67,8 +67,9 @@ def _list(*, as_json: bool) -> int:
     if as_json:
         print(files.to_json([{k: getattr(s, k) for k in _LISTED} for s in studies]))
         return 0
+    width = max(map(len, STUDIES)) + 2
     for study in studies:
-        print(f"{study.name:<18}{study.summary}\n{'':<18}{study.source}")
+        print(f"{study.name:<{width}}{study.summary}\n{'':<{width}}{study.source}")
     return 0
 
 

@@ -31,7 +31,7 @@ def _study(name: str, summary: str, source: str, settings: dict[str, Any], end: 
             ),
         ),
         panels=(
-            Panel("error", "steps of fixed length"),
+            Panel("error", "steps of fixed length", "linear"),
             Panel("error", "what it paid", against="backward_decisions"),
         ),
         quick=QUICK,

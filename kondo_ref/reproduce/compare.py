@@ -66,7 +66,7 @@ def compared(study: Study, table: Table, *, quick: bool = False) -> list[Row]:
 
 def _asked(study: Study, table: Table, *, quick: bool) -> Iterator[tuple[Statistic, float | None]]:
     """Yield what is compared; of a quick run its end, where the study's x is beyond it."""
-    ends = set()
+    ends = {comparison.statistic for comparison in study.comparisons}
     for comparison in study.comparisons:
         statistic = comparison.statistic
         if quick and isinstance(statistic, At) and statistic.at is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BAND_RESAMPLES = 999
 MARKS = "osD^vP*X<>"
 WIDTH, HEIGHT, DPI = 5.2, 4.2, 100
+SHORT = 3.0  # decades
 
 
 def draw(
@@ -37,7 +38,7 @@ def draw(
     from matplotlib.figure import Figure
 
     count = len(study.panels)
-    columns = min(count, 3)
+    columns = 2 if count == 4 else min(count, 3)
     lines = -(-count // columns)
     canvas = Figure(figsize=(WIDTH * columns, HEIGHT * lines), layout="constrained")
     FigureCanvasAgg(canvas)
@@ -45,10 +46,16 @@ def draw(
     labels = list(dict.fromkeys(label for label, _ in table))
     for axis, panel in zip(axes, study.panels, strict=False):
         (_compared if panel.quantity == "" else _curves)(axis, panel, table, rows, labels)
-        axis.set(title=panel.title, xscale=panel.xscale, yscale=panel.yscale)
+        axis.set(title=panel.title)
         _titles(axis, study, panel)
+        if not axis.has_data():
+            axis.text(0.5, 0.5, "nothing to draw", transform=axis.transAxes, ha="center")
+            continue
+        axis.set(xscale=panel.xscale, yscale=panel.yscale)
         if panel.yscale == "log":
-            _plain_ticks(axis)
+            _plain_ticks(axis.yaxis)
+        if panel.xscale == "log" and decades(axis.xaxis) < SHORT:
+            _plain_ticks(axis.xaxis)
         axis.grid(visible=True, which="major", alpha=0.25)
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=8)
@@ -59,15 +66,19 @@ def draw(
     canvas.savefig(path, dpi=DPI)
 
 
+def decades(axis: Any) -> float:
+    """Return how many powers of ten a logarithmic axis spans."""
+    low, high = axis.get_view_interval()
+    return float(np.log10(high / low))
+
+
 def _plain_ticks(axis: Any) -> None:
     """Write the numbers of a logarithmic axis as they are read: .02, not 2 x 10^-2."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    low, high = axis.get_ylim()
-    decades = np.log10(high / low)
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades(axis) < SHORT else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _titles(axis: Any, study: Study, panel: Panel) -> None:
@@ -89,14 +100,19 @@ def _curves(
         color, mark = f"C{number % 10}", MARKS[number % len(MARKS)]
         style = "-" if number < 10 else "--"
         mean = series.values.mean(axis=0)
+        if np.isnan(series.x).all():  # it stands nowhere on the axis
+            axis.axhline(mean[0], color=color, ls=":", lw=1.4, label=label)
+            continue
         low, high = band(series)
         x = series.x
         if panel.against:
             x = table[label, panel.against].values.mean(axis=0)
         # A logarithmic axis has no place for 0.
         seen = mean > 0 if panel.yscale == "log" else np.isfinite(mean)
-        seen &= (x > 0) | (panel.xscale != "log")
-        floor = mean[seen].min() / 10 if seen.any() and panel.yscale == "log" else -np.inf
+        seen &= ((x > 0) | (panel.xscale != "log")) & np.isfinite(mean)
+        if not seen.any():
+            continue
+        floor = mean[seen].min() / 10 if panel.yscale == "log" else -np.inf
         few = {"marker": ".", "ms": 7} if x.size <= 12 else {}
         axis.plot(x[seen], mean[seen], style, color=color, lw=1.4, label=label, **few)
         axis.fill_between(
@@ -163,5 +179,6 @@ def band(series: Series) -> "tuple[FloatArray, FloatArray]":
         return series.values[0], series.values[0]
     generator = np.random.Generator(np.random.Philox(key=KEY))
     curves = means(series, generator.integers(0, seeds, (BAND_RESAMPLES, seeds)))
-    low, high = np.quantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    with np.errstate(invalid="ignore"):  # between inf and inf, where seeds never get there
+        low, high = np.quantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high

@@ -53,7 +53,7 @@ STUDY = Study(
         )
     ),
     panels=tuple(
-        Panel(read.quantity, read.title, "log", scale, PRICES)
+        Panel(read.quantity, read.title, "log", scale)
         for read, scale in zip(READS, ("log", "log", "linear", "linear"), strict=True)
     ),
     quick=QUICK,

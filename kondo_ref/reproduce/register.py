@@ -15,6 +15,8 @@ STUDIES = {
     "single-context": "kondo_ref.reproduce.bandits:SINGLE",
     "many-contexts": "kondo_ref.reproduce.bandits:MANY",
     "baselines": "kondo_ref.reproduce.baselines:STUDY",
+    "corner-escape": "kondo_ref.reproduce.corner_escape:STUDY",
+    "approximate-delight": "kondo_ref.reproduce.approximate_delight:STUDY",
     "vocabulary": "kondo_ref.reproduce.vocabulary:STUDY",
     "token-length": "kondo_ref.reproduce.token_length:SMALL",
     "token-length-full": "kondo_ref.reproduce.token_length:FULL",

@@ -46,6 +46,10 @@ class Statistic(Protocol):
 
 def means(series: Series, draws: IntArray) -> FloatArray:
     """Return the mean curve of every draw of seeds, (R, P) float, from positions (R, S)."""
+    if not np.isfinite(series.values).all():
+        # A seed that never gets there counts only where it was drawn, and 0 times inf is no 0.
+        drawn: FloatArray = series.values[draws].mean(axis=1)
+        return drawn
     counts = (draws[:, :, None] == np.arange(len(series.seeds))).sum(axis=1)
     mean: FloatArray = counts @ series.values / draws.shape[1]
     return mean

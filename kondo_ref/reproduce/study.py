@@ -12,7 +12,7 @@ from typing import Any
 from kondo_ref.reproduce.statistics import Statistic
 
 LEVEL = 0.95
-READS = ("curve", "last", "total", "listed")
+READS = ("curve", "last", "total", "listed", "crossing")
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,17 @@ class Read:
     how : str
         curve: `column` against column `x` of the curve, a row a log point. last: `column` of the
         last log point, at the part's x. total: ``totals[column]``, at the part's x. listed: the
-        list ``totals[column]``, at the values of the setting `x`.
+        list ``totals[column]``, at the values of the setting `x`. crossing: where on column `x` of
+        the curve `column` first falls to `threshold`, linear in log x, at the part's x; inf where
+        it never does.
     column : str
     x : str, optional
-        For curve and listed.
+        For curve, listed and crossing.
     x_title : str
+    threshold : float, optional
+        For crossing.
+    needs : str
+        A setting; a part where it is off, or its default, has no such row.
     """
 
     quantity: str
@@ -75,12 +81,16 @@ class Read:
     column: str
     x: str | None = None
     x_title: str = ""
+    threshold: float | None = None
+    needs: str = ""
 
     def __post_init__(self) -> None:
         if self.how not in READS:
             raise ValueError(f"how: expected one of {', '.join(READS)}; got {self.how!r}")
-        if (self.how in ("curve", "listed")) != (self.x is not None):
+        if (self.how in ("curve", "listed", "crossing")) != (self.x is not None):
             raise ValueError(f"x: a read {self.how} got {self.x!r}")
+        if (self.how == "crossing") != (self.threshold is not None):
+            raise ValueError(f"threshold: a read {self.how} got {self.threshold!r}")
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,8 @@ class Study:
         Settings of all parts in a quick run, which is not the study.
     places : tuple of str
         The options of its tasks that say where something is, as ``data_dir``.
+    quick_parts : tuple of str
+        The parts of a quick run, where all of them would take minutes; empty for all.
     """
 
     name: str
@@ -161,6 +173,13 @@ class Study:
     panels: tuple[Panel, ...]
     quick: Mapping[str, Any]
     places: tuple[str, ...] = ()
+    quick_parts: tuple[str, ...] = ()
+
+    def parts_of(self, *, quick: bool) -> tuple[Part, ...]:
+        """Return the parts of the study or of its quick run."""
+        if not quick or not self.quick_parts:
+            return self.parts
+        return tuple(part for part in self.parts if part.name in self.quick_parts)
 
     def read(self, quantity: str) -> Read:
         """Return the read of a quantity."""

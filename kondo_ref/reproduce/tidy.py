@@ -75,12 +75,21 @@ def rows_of(part: "Part", reads: Iterable["Read"], unit: Row, method: str, seed:
 
 
 def _points(part: "Part", read: "Read", unit: Row) -> Iterator[tuple[Any, Any]]:
+    if read.needs and not part.settings.get(read.needs):
+        return
     if read.how == "curve":
         for point in unit["curve"]:
             yield point[read.x], point[read.column]
     elif read.how == "listed":
         assert read.x is not None
         yield from zip(unit["settings"][read.x], unit["totals"][read.column], strict=True)
+    elif read.how == "crossing":
+        from kondo_ref.tasks.comparison import crossing
+
+        assert read.x is not None
+        assert read.threshold is not None
+        found = crossing(unit["curve"], read.x, read.column, read.threshold)
+        yield part.x, math.inf if found is None else found
     else:
         whole = unit["curve"][-1] if read.how == "last" else unit["totals"]
         yield part.x, whole[read.column]

@@ -39,6 +39,7 @@ def _study(
         ),
         panels=(Panel("error", f"after {steps / 1e4:g} M sequences", "linear", "log"),),
         quick={"steps": 10, "seeds": 2},
+        quick_parts=tuple(f"length-{length}" for length in lengths[:2]),
     )
 
 

@@ -81,7 +81,7 @@ def plan(
         A setting out of range.
     """
     planned = []
-    for part in study.parts:
+    for part in study.parts_of(quick=quick):
         task = load_task(part.task)
         given = {**part.settings, **(study.quick if quick else {})}
         if seeds is not None:

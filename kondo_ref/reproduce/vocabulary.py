@@ -25,5 +25,6 @@ STUDY = Study(
         Comparison(At(method, "error", size)) for method in METHODS for size in SIZES
     ),
     panels=(Panel("error", "after .1 M sequences", "log", "log"),),
-    quick={"steps": 20, "seeds": 2},
+    quick={"steps": 10, "seeds": 2},
+    quick_parts=("tokens-2", "tokens-4"),
 )

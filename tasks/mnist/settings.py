@@ -64,6 +64,9 @@ class Settings(AsData):
         What kondo-top-k ranks by.
     alpha : float
         Weight of the advantage in the signal additive, in [0, 1].
+    corner : int
+        Steps of cross-entropy toward a wrong digit before the run, which neither its steps nor its
+        counts include; see `kondo_ref.tasks.mnist.corner`.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Settings(AsData):
     normalizer: str = "decisions"
     signal: str = later("delight")
     alpha: float = later(0.5)
+    corner: int = later(0)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", tuple(self.methods))
@@ -108,6 +112,7 @@ class Settings(AsData):
         checks.one_of("signal", self.signal, SIGNALS)
         if not 0.0 <= checks.number("alpha", self.alpha) <= 1.0:
             raise ValueError(f"alpha: expected a number in [0, 1], got {self.alpha}")
+        checks.count("corner", self.corner, 0)
         for method in self.methods:
             self.gate(method)
         if self.baseline == "leave-one-out" and self.batch < 2:

@@ -43,6 +43,12 @@ class Mnist(task.Folder):
             "additive (default: delight)",
         ),
         Option("alpha", "weight of the advantage in --signal additive (default: .5)", float),
+        Option(
+            "corner",
+            "steps of cross-entropy toward a wrong digit, that after the label, before the run and "
+            "beside its counts (default: 0)",
+            int,
+        ),
         Option("data", "embedded or full (default: embedded)"),
         Option("data_dir", "where the full data set is, as IDX or npz", metavar="DIR", place=True),
     )

@@ -13,7 +13,7 @@ from kondo_ref.optim import Adam
 from kondo_ref.randomness import Purpose, uniforms
 from kondo_ref.step import StepResult, TrainingState
 from kondo_ref.tasks.flop import FlopTally
-from kondo_ref.tasks.mnist import data, environment
+from kondo_ref.tasks.mnist import corner, data, environment
 from kondo_ref.tasks.mnist.environment import ACTIONS, Bandit
 from kondo_ref.tasks.mnist.settings import Settings
 from kondo_ref.tasks.tally import PROBE_EVERY, Tally, run_steps
@@ -46,7 +46,8 @@ def train(
     -------
     dict
         ``curve``: one row a log point. ``totals``: counts, mean rates over all steps; selectivity
-        and times over every `PROBE_EVERY`-th step.
+        and times over every `PROBE_EVERY`-th step; after a corner how deep it was, on the test
+        images.
     """
     settings = Settings.from_dict(values)
     bandit = _bandit(settings.data, places["data_dir"], settings.dtype)
@@ -55,7 +56,11 @@ def train(
         model, model.initialize(seed, settings.dtype), Adam(settings.learning_rate)
     )
     backend = load_backend(backend_name)
+    # The images that the run sees again, from its first batch on.
+    wrong = bandit.batches(seed, settings.batch)
+    state = corner.at_corner(state, backend, wrong, settings.corner)
     trial = _Trial(settings, method, seed, model, backend, backend.learner(state))
+    depth = trial.depth(bandit) if settings.corner else {}
     batches = bandit.batches(seed, settings.batch)
     curve = run_steps(
         settings.steps,
@@ -63,7 +68,7 @@ def train(
         lambda step: {"method": method, "seed": seed, **trial.log(step, bandit)},
         report,
     )
-    return {"curve": curve, "totals": trial.totals()}
+    return {"curve": curve, "totals": {**trial.totals(), **depth}}
 
 
 class _Trial:
@@ -139,6 +144,11 @@ class _Trial:
             return self.backend.to_numpy(self.learner.confidence(policy))
         probabilities = np.exp(self.backend.to_numpy(policy.log_probabilities))
         return environment.baseline(self.settings, reward, probabilities, labels)
+
+    def depth(self, bandit: Bandit) -> dict[str, float]:
+        """Return how deep in the corner the run begins."""
+        policy = self.learner.forward(self.backend.array(bandit.x_test))
+        return corner.reached(self.backend.to_numpy(policy.log_probabilities), bandit.y_test)
 
     def log(self, step: int, bandit: Bandit) -> dict[str, Any]:
         """Return a row of the curve, and begin the next online window."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from scipy import stats
 
 from kondo_ref.reproduce import compare, intervals
 from kondo_ref.reproduce.intervals import Estimate, estimate
+from kondo_ref.reproduce.register import load_study
 from kondo_ref.reproduce.statistics import At, Crossing
-from kondo_ref.reproduce.study import LEVEL
+from kondo_ref.reproduce.study import LEVEL, Comparison, Read
 from kondo_ref.reproduce.tidy import Series, Table
 
 Interval = Callable[[Table], Estimate]
@@ -157,3 +159,12 @@ def test_verdicts() -> None:
 def test_the_verdicts_check_sees(wrong: Callable[[Estimate, float | None], str]) -> None:
     with pytest.raises(AssertionError):
         check_verdicts(wrong)
+
+
+def test_of_a_quick_run_each_statistic_is_asked_once() -> None:
+    """What lies beyond the end of a quick run is asked at its end, unless it is asked already."""
+    at = [At("a", "error", x) for x in (100.0, 1000.0, 5000.0, 9000.0)]
+    study = replace(load_study("mnist"), comparisons=tuple(map(Comparison, at)))
+    study = replace(study, reads=(Read("error", "error", "curve", "error", "x", "steps"),))
+    rows = compare.compared(study, table(), quick=True)
+    assert [row["at"] for row in rows] == [100.0, 1000.0]

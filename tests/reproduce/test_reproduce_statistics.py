@@ -9,7 +9,7 @@ from reproduce_tables import COST, SEEDS, A, B, X, table
 
 from kondo_ref.checks import FloatArray, IntArray
 from kondo_ref.flops.study_time import time_ratio
-from kondo_ref.reproduce.statistics import At, Crossing, Longest, Statistic, TimeRatio
+from kondo_ref.reproduce.statistics import At, Crossing, Longest, Statistic, TimeRatio, means
 from kondo_ref.reproduce.tidy import Series, Table
 from kondo_ref.tasks.comparison import crossing
 
@@ -173,3 +173,34 @@ def test_a_threshold_that_is_never_met() -> None:
     assert np.isinf(ratio(table(), DRAWS)).all(), "the base does not get there"
     turned = TimeRatio("b", "a", "error", 0.05, 0.03, 0.0)
     assert np.isnan(turned(table(), DRAWS)).all(), "the label does not get there"
+
+
+def check_never(of: Callable[[Series, IntArray], FloatArray]) -> None:
+    """A seed that never gets there makes a mean infinite, but only where it is drawn."""
+    late = Series(SEEDS, np.array([5.0]), np.array([[np.inf], [20.0], [40.0]]))
+    found = of(late, np.array([[0, 1, 2], [1, 1, 1], [2, 1, 2], [0, 0, 0]]))
+    np.testing.assert_array_equal(found[[0, 1, 3], 0], [np.inf, 20.0, np.inf])
+    assert found[2, 0] == pytest.approx(100.0 / 3.0)
+
+
+def test_a_seed_that_never_gets_there() -> None:
+    check_never(means)
+
+
+def by_counts(series: Series, draws: IntArray) -> FloatArray:
+    """The route for finite values: how often each seed was drawn, times its value."""
+    counts = (draws[:, :, None] == np.arange(len(series.seeds))).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        mean: FloatArray = counts @ series.values / draws.shape[1]
+    return mean
+
+
+def known_alone(series: Series, draws: IntArray) -> FloatArray:
+    kept = np.where(np.isfinite(series.values), series.values, 0.0)
+    return means(Series(series.seeds, series.x, kept), draws)
+
+
+@pytest.mark.parametrize("wrong", [by_counts, known_alone])
+def test_the_check_of_never_sees(wrong: Callable[..., FloatArray]) -> None:
+    with pytest.raises(AssertionError):
+        check_never(wrong)

@@ -1,6 +1,7 @@
 """Units -> tidy rows -> series."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ from kondo_ref.reproduce import tidy
 from kondo_ref.reproduce.study import Part, Read
 from kondo_ref.runs import csv_text
 
-PART = Part("p", "mnist", {"methods": ("dg",)}, "{method}, b", 0.5)
+PART = Part("p", "mnist", {"methods": ("dg",), "price": "0"}, "{method}, b", 0.5)
 READS = (
     Read("error", "", "curve", "online_error", "samples"),
     Read("end", "", "last", "online_error"),
     Read("rate", "", "total", "rate"),
     Read("unknown", "", "total", "missing"),
     Read("left", "", "listed", "pi", "sigma"),
+    Read("half", "", "crossing", "online_error", "samples", threshold=0.4),
+    Read("never", "", "crossing", "online_error", "samples", threshold=0.1),
+    Read("of the price", "", "total", "rate", needs="price"),
+    Read("of no corner", "", "total", "rate", needs="corner"),
 )
 UNIT: dict[str, Any] = {
     "curve": [{"samples": 100, "online_error": 0.5}, {"samples": 200, "online_error": 1 / 3}],
@@ -37,6 +42,10 @@ def check_rows(rows_of: Callable[..., list[dict[str, Any]]], path: Path) -> None
         "rate": ([0.5], [0.03]),
         "unknown": ([0.5], [np.nan]),
         "left": ([1.0, 2.0], [0.25, 0.75]),
+        # .1 of the .1667 that it falls within the one doubling.
+        "half": ([0.5], [151.572]),
+        "never": ([0.5], [np.inf]),
+        "of the price": ([0.5], [0.03]),
     }
     assert {quantity for _, quantity in found} == set(expected)
     for quantity, (x, values) in expected.items():
@@ -64,11 +73,31 @@ def nothing_as_zero(*arguments: Any) -> list[Any]:
     return [{**row, "value": row["value"] or "0"} for row in rows]
 
 
+def never_as_nothing(*arguments: Any) -> list[Any]:
+    rows = tidy.rows_of(*arguments)
+    return [{**row, "value": None if row["value"] == "inf" else row["value"]} for row in rows]
+
+
+def at_the_next_point(part: Part, reads: Any, unit: Any, method: str, seed: int) -> list[Any]:
+    rows = tidy.rows_of(part, reads, unit, method, seed)
+    return [{**row, "value": "200"} if row["quantity"] == "half" else row for row in rows]
+
+
+def of_every_part(part: Part, reads: Any, *rest: Any) -> list[Any]:
+    return tidy.rows_of(part, [replace(read, needs="") for read in reads], *rest)
+
+
 def test_rows_become_series(tmp_path: Path) -> None:
     check_rows(tidy.rows_of, tmp_path / "results.csv")
 
 
-@pytest.mark.parametrize("wrong", [first_not_last, of_the_method, nothing_as_zero])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(first_not_last, of_the_method, nothing_as_zero),
+        *(never_as_nothing, at_the_next_point, of_every_part),
+    ],
+)
 def test_the_check_sees(wrong: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         check_rows(wrong, tmp_path / "results.csv")
@@ -95,7 +124,13 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
         tidy.read_rows(path)
 
 
-@pytest.mark.parametrize(("how", "x"), [("curve", None), ("total", "sigma"), ("else", None)])
-def test_a_read_that_is_none_is_refused(how: str, x: str | None) -> None:
-    with pytest.raises(ValueError, match=r"how:|x:"):
-        Read("q", "", how, "column", x)
+@pytest.mark.parametrize(
+    ("how", "x", "threshold"),
+    [
+        *(("curve", None, None), ("total", "sigma", None), ("else", None, None)),
+        *(("crossing", "step", None), ("crossing", None, 0.1), ("curve", "step", 0.1)),
+    ],
+)
+def test_a_read_that_is_none_is_refused(how: str, x: str | None, threshold: float | None) -> None:
+    with pytest.raises(ValueError, match=r"how:|x:|threshold:"):
+        Read("q", "", how, "column", x, threshold=threshold)

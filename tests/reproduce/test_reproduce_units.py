@@ -74,6 +74,14 @@ def test_units_come_seed_by_seed() -> None:
     assert len(seeds) == 10
 
 
+def test_a_quick_run_plans_its_own_parts() -> None:
+    study = load_study("vocabulary")
+    quick = units.plan(study, quick=True, seeds=None, places={})
+    assert [p.part.name for p in quick] == ["tokens-2", "tokens-4"]
+    whole = units.plan(study, quick=False, seeds=None, places={})
+    assert [p.part.name for p in whole] == [part.name for part in study.parts]
+
+
 def test_a_run_of_the_task_counts(tmp_path: Path) -> None:
     every = planned()
     settings = {**every[0].plan.settings, "methods": ["dg", "pg"], "seeds": 3}
