@@ -36,12 +36,7 @@ def pool(cluster: str | None, workers: int | None, warn: Callable[[str], None]) 
         No scheduler there.
     """
     distributed, dask = package("distributed"), package("dask")
-    address = cluster or dask.config.get("scheduler-address", None)
-    if not address:
-        raise ValueError(
-            "cluster: --executor dask needs the address of a scheduler, --cluster tcp://HOST:PORT "
-            "or DASK_SCHEDULER_ADDRESS"
-        )
+    address = _address(cluster, dask.config.get("scheduler-address", None))
     try:
         client = distributed.Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -52,6 +47,17 @@ def pool(cluster: str | None, workers: int | None, warn: Callable[[str], None]) 
         if not client.nthreads():
             warn(f"no worker at {address} yet; waiting")
         yield Pool({"backend": _backend(client, distributed)}, workers)
+
+
+def _address(cluster: str | None, configured: str | None) -> str:
+    address = cluster or configured
+    if not address:
+        # Without one, dask would start a cluster of its own.
+        raise ValueError(
+            "cluster: --executor dask needs the address of a scheduler, --cluster tcp://HOST:PORT "
+            "or DASK_SCHEDULER_ADDRESS"
+        )
+    return address
 
 
 def _backend(client: Any, distributed: Any) -> Any:

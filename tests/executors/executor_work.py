@@ -135,10 +135,10 @@ def train_or_be_killed(
     report: Callable[[int], None],
 ) -> dict[str, Any]:
     """Train the bandit; one unit is killed for as long as a file is there."""
-    from kondo_ref.tasks.bandit.train import train
-
     if (method, seed) == ("pg", 1) and Path(os.environ["KILL"]).exists():
         kill_myself()
+    from kondo_ref.tasks.bandit.train import train
+
     return train(values, places, backend, method, seed, report)
 
 
@@ -166,3 +166,10 @@ def alive(processes: Iterable[int]) -> set[int]:
         return state != "Z"
 
     return {process for process in processes if there(process)}
+
+
+def killed_when_begun(done: Any, began: Any, stop: Any) -> None:
+    """Prepare a process: whatever it begins, it is killed."""
+    orphaned(done, began, stop)
+    began.value = 1
+    kill_myself()

@@ -52,9 +52,5 @@ def test_a_second_start(cluster: Any, whole: Path, tmp_path: Path) -> None:
         checks.check_second_start(whole, tmp_path, "--executor", "dask", "--workers", "1")
 
 
-def test_a_study_has_the_same_bytes(cluster: Any, tmp_path: Path) -> None:
-    checks.check_study(tmp_path, "--executor", "dask", "--cluster", cluster.scheduler_address)
-
-
 def test_an_interrupt(cluster: Any, tmp_path: Path) -> None:
     checks.check_interrupt("dask", tmp_path, cluster.scheduler_address)

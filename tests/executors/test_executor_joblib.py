@@ -107,12 +107,6 @@ def not_installed(folder: Path) -> None:
     assert str(error).endswith("(No module named 'kondo_ref')")
 
 
-def second_start(whole: Path, folder: Path) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(workers._POOLS, "dask", "executor_threads")
-        checks.check_second_start(whole, folder, "--executor", "dask")
-
-
 BASED, BACKEND = "executors.joblib_based.", "executors.future_backend.future_backend"
 AGAIN = "[units[i] for i in again if _fly(work, units, [i], pool, 1, taken)]"
 
@@ -147,10 +141,15 @@ def test_a_second_start_on_a_cluster(
     import executor_threads
 
     monkeypatch.setattr(executor_threads, "pool", Cluster().pool, raising=False)
-    change = "return Done(_a_little_off(work(*unit, counted)), steps)"
-    check: Any = partial(second_start, whole, tmp_path)
+    monkeypatch.setitem(workers._POOLS, "dask", "executor_threads")
     monkeypatch.setattr("kondo_ref.executors.outcome._a_little_off", off, raising=False)
-    dies("executors.outcome.attempt", "return Done(work(*unit, counted), steps)", change, check)
+    honest = "return Done(work(*unit, counted), steps)"
+    wrong = "return Done(_a_little_off(work(*unit, counted)), steps)"
+    for check in (
+        partial(checks.check_second_start, whole, tmp_path, "--executor", "dask"),
+        partial(checks.check_study, tmp_path, "--executor", "dask"),
+    ):
+        dies("executors.outcome.attempt", honest, wrong, check)
 
 
 def off(result: dict[str, Any]) -> dict[str, Any]:
