@@ -62,6 +62,8 @@ def run_missing(
     ------
     KeyboardInterrupt
         Interrupted; the message says what was finished and is kept, and how to go on.
+    ConnectionError
+        No cluster there, or no more; the message says the same of what was finished.
     ChildProcessError
         The processes of units died again when they were run again. All others are finished; the
         message has the units, and how to run just those.
@@ -70,6 +72,14 @@ def run_missing(
     def finished(arguments: tuple[Any, ...], result: dict[str, Any]) -> None:
         name, seed = arguments[:2]
         folder.keep(name, seed, result)
+
+    def kept() -> str:
+        there = len(units) - len(missing(folder, units))
+        return (
+            f"{there} of {len(units)} units are kept in {folder.partial}; go on with {go_on}"
+            if there
+            else ""
+        )
 
     def died(arguments: tuple[Any, ...]) -> None:
         warn(f"a worker process died; {_named(arguments)} is run again")
@@ -85,13 +95,14 @@ def run_missing(
             warn=warn,
         )
     except KeyboardInterrupt:
-        there = len(units) - len(missing(folder, units))
+        there = kept()
         raise KeyboardInterrupt(
-            f"interrupted; {there} of {len(units)} units are kept in {folder.partial}; "
-            f"go on with {go_on}"
+            f"interrupted; {there}"
             if there
             else "interrupted before a unit was finished; nothing is kept"
         ) from None
+    except ConnectionError as error:
+        raise ConnectionError("; ".join(filter(None, (str(error), kept())))) from None
     if lost:
         names = ", ".join(_named(arguments) for arguments in lost[:NAMED])
         more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""

@@ -6,6 +6,7 @@ all is finished (it cannot return a generator). This one is handed how a job is 
 """
 
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 from kondo_ref.executors.joblib_based import package
@@ -61,6 +62,8 @@ def future_backend(
                 found: list[Any] = future.result()
             except deaths:
                 return [(index, Died())]
+            except CancelledError as error:
+                raise ConnectionError(f"cluster: the connection is lost ({error})") from error
             except Exception as error:
                 # What the unit's code raises comes as a value; this is about the worker.
                 # ray's own error is long; the first line of its cause has the reason.

@@ -189,9 +189,21 @@ def endless(
     return program, {process for process in begun().values() if process}
 
 
-def check_interrupt(executor: str, folder: Path, cluster: str) -> None:
-    """Who waits for a cluster ends when it is told to."""
-    program, _ = endless(executor, folder, cluster)
+def check_interrupt(executor: str, folder: Path, cluster: str, *, ends: bool) -> None:
+    """Who waits for a cluster ends when it is told to.
+
+    Parameters
+    ----------
+    executor : str
+    folder : Path
+    cluster : str
+    ends : bool
+        The processes of its units end with it.
+    """
+    program, processes = endless(executor, folder, cluster)
     program.terminate()
     assert program.wait(work.SECONDS) == 5
+    if ends:
+        work.until(lambda: not work.alive(processes))
+    assert work.alive(processes) == (set() if ends else processes)
     (folder / "stop").touch()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,10 +24,13 @@ class Cluster:
         Units that a death is said to have cost, though they were never begun.
     broken : bool
         The workers cannot run anything.
+    lost : bool
+        Nobody answers.
     """
 
     blamed: set[str] = field(default_factory=set)
     broken: bool = False
+    lost: bool = False
     most: int = 0
     now: int = 0
     cancelled: int = 0
@@ -52,6 +55,8 @@ class Cluster:
 
     def run(self, call: Any) -> Any:
         ((_, (_, _, _, unit), _),) = call.items
+        if self.lost:
+            raise CancelledError("nobody answers")
         if self.broken:
             raise ModuleNotFoundError("No module named 'kondo_ref'")
         if unit[0] in self.blamed:

@@ -1,6 +1,7 @@
 """Where a sweep runs, from the command line: refusals in a line, and what is missing in the end."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,38 @@ def test_a_loss_that_is_not_said_is_seen(
     folders: list[Path] = []
     monkeypatch.setattr("kondo_ref.workers.run_units", run_units)
     dies("unit_runs.run_missing", old, new, check)
+
+
+def test_a_connection_that_is_lost_says_what_is_kept(
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run_units(_: Any, units: list[Any], *, finished: Any, **__: Any) -> None:
+        for name, seed, *_ in units[:finish]:
+            kept = json.loads((whole / "units" / f"{name}-{seed}.json").read_text())
+            finished((name, seed), kept["result"])
+        raise ConnectionError("cluster: the connection is lost (x)")
+
+    def check() -> None:
+        shutil.rmtree(partial, ignore_errors=True)
+        assert main([*RUN, "--out", "run"]) == 2
+        told = ""
+        if finish:
+            told = (
+                f"; {finish} of 4 units are kept in run.partial; go on with --resume --out run and"
+            )
+        said = capsys.readouterr().err
+        assert said.startswith(f"kondo-ref: cluster: the connection is lost (x){told}")
+        assert partial.exists() == bool(finish)
+
+    partial = tmp_path / "run.partial"
+    monkeypatch.setattr("kondo_ref.workers.run_units", run_units)
+    finish = 0
+    check()
+    finish = 3
+    dies("unit_runs.run_missing", "except ConnectionError", "except ProcessLookupError", check)
 
 
 def test_nothing_is_kept_of_a_run_that_loses_all(

@@ -100,6 +100,12 @@ def another_version(folder: Path) -> None:
     assert str(error).startswith("executor: kondo-ref is 0.0.9 here and")
 
 
+def disconnected(folder: Path) -> None:
+    error = checks.caught(Cluster(lost=True).runner(), folder, work.plain, "only")
+    assert isinstance(error, ConnectionError)
+    assert str(error) == "cluster: the connection is lost (nobody answers)"
+
+
 def not_installed(folder: Path) -> None:
     error = checks.caught(Cluster(broken=True).runner(), folder, work.plain, "only")
     assert isinstance(error, ChildProcessError)
@@ -126,6 +132,7 @@ AGAIN = "[units[i] for i in again if _fly(work, units, [i], pool, 1, taken)]"
         (one_at_a_time, BASED + "_fly", 'at_once or "all"', "at_once or 2"),
         (cancelled, BACKEND, "cancel(set(pending))", "pass"),
         (another_version, "executors.outcome.attempt_elsewhere", "version != __v", "False and __v"),
+        (disconnected, BACKEND, "except CancelledError", "except KeyboardInterrupt"),
         (not_installed, BACKEND, "raise ChildProcessError(", "raise type(error)("),
     ],
 )

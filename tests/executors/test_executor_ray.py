@@ -68,4 +68,4 @@ def test_a_second_start(cluster: str, whole: Path, tmp_path: Path) -> None:
 
 
 def test_an_interrupt(cluster: str, tmp_path: Path) -> None:
-    checks.check_interrupt("ray", tmp_path, cluster)
+    checks.check_interrupt("ray", tmp_path, cluster, ends=True)
