@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Unit = tuple[str, int]  # the name under which a folder keeps it, and its seed
 
+NAMED = 5
+"""Missing units that a message names; it is one line."""
+
 
 def missing(folder: "RunFolder", units: Collection[Unit]) -> list[Unit]:
     """Return the units that are not finished."""
@@ -28,8 +31,9 @@ def run_missing(
     work: workers.Work,
     units: Mapping[Unit, tuple[Any, ...]],
     *,
-    processes: int,
+    where: workers.Where,
     progress: Callable[[int], None],
+    warn: Callable[[str], None],
     go_on: str,
 ) -> list[dict[str, Any]]:
     """Run the units that are missing, keep each when it is finished, return the results of all.
@@ -41,11 +45,13 @@ def run_missing(
         As `workers.run_units` takes it.
     units : mapping
         The arguments of `work` for each unit.
-    processes : int
+    where : Where
     progress : callable
         Called with the number of steps done so far.
+    warn : callable
+        Told in a line what is run again.
     go_on : str
-        What an interrupted user types to go on.
+        What a user types to run what is missing.
 
     Returns
     -------
@@ -56,30 +62,65 @@ def run_missing(
     ------
     KeyboardInterrupt
         Interrupted; the message says what was finished and is kept, and how to go on.
+    ConnectionError
+        No cluster there, or no more; the message says the same of what was finished.
+    ChildProcessError
+        The processes of units died again when they were run again. All others are finished; the
+        message has the units, and how to run just those.
     """
 
     def finished(arguments: tuple[Any, ...], result: dict[str, Any]) -> None:
         name, seed = arguments[:2]
         folder.keep(name, seed, result)
 
+    def kept() -> str:
+        there = len(units) - len(missing(folder, units))
+        return (
+            f"{there} of {len(units)} units are kept in {folder.partial}; go on with {go_on}"
+            if there
+            else ""
+        )
+
+    def died(arguments: tuple[Any, ...]) -> None:
+        warn(f"a worker process died; {_named(arguments)} is run again")
+
     try:
-        workers.run_units(
+        lost = workers.run_units(
             _run_unit,
             [(*unit, work, *units[unit]) for unit in missing(folder, units)],
-            workers=processes,
+            where=where,
             progress=progress,
             finished=finished,
+            died=died,
+            warn=warn,
         )
     except KeyboardInterrupt:
-        there = len(units) - len(missing(folder, units))
+        there = kept()
         raise KeyboardInterrupt(
-            f"interrupted; {there} of {len(units)} units are kept in {folder.partial}; "
-            f"go on with {go_on}"
+            f"interrupted; {there}"
             if there
             else "interrupted before a unit was finished; nothing is kept"
         ) from None
+    except ConnectionError as error:
+        raise ConnectionError("; ".join(filter(None, (str(error), kept())))) from None
+    if lost:
+        names = ", ".join(_named(arguments) for arguments in lost[:NAMED])
+        more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+        raise ChildProcessError(
+            f"{len(lost)} of {len(units)} units are missing, their worker processes died: "
+            f"{names}{more}; "
+            + (
+                f"the others are kept in {folder.partial}; run just what is missing with {go_on}"
+                if len(missing(folder, units)) < len(units)
+                else "nothing is kept"
+            )
+        )
     found = (folder.finished(*unit) for unit in units)
     return [result for result in found if result is not None]
+
+
+def _named(arguments: tuple[Any, ...]) -> str:
+    return f"{arguments[0]} with seed {arguments[1]}"
 
 
 def _run_unit(name: str, seed: int, work: workers.Work, *arguments: Any) -> dict[str, Any]:

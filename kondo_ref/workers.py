@@ -1,27 +1,64 @@
-"""Units of work as processes: one BLAS thread each, progress shown, interruptible.
+"""Units of work on workers: one BLAS thread each, progress shown, interruptible.
 
-A unit is finished or it is not; what a stopped process had begun is lost, what was finished has
-been handed over.
+The seam between a sweep and what runs it (`kondo_ref.executors`). A unit is finished or it is not:
+what a stopped process had begun is lost, what was finished has been handed over.
 """
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-Work = Callable[..., dict[str, Any]]
-Report = Callable[[int], None]
+from kondo_ref import checks
+from kondo_ref.executors import EXECUTORS
+from kondo_ref.executors.outcome import Report, Unit, Work
 
-_shared: dict[str, Any] = {}
+__all__ = ["Report", "Unit", "Where", "Work", "default_workers", "run_units"]
+
+# The module with the function `pool`; local processes need none.
+_POOLS = {
+    "joblib": "kondo_ref.executors.loky_pool",
+    "dask": "kondo_ref.executors.dask_cluster",
+    "ray": "kondo_ref.executors.ray_cluster",
+}
+_CLUSTERS = ("dask", "ray")
 
 
-class Stopped(Exception):
-    """Raised inside a unit that has been told to stop."""
+@dataclass(frozen=True)
+class Where:
+    """Where units are run.
+
+    Parameters
+    ----------
+    executor : str
+        One of `kondo_ref.executors.EXECUTORS`.
+    cluster : str, optional
+        The address of the cluster of dask or ray.
+    workers : int, optional
+        Units in work at a time; without it the cores of this machine, or all that a cluster has.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An executor that there is not, an address that it has no use for, fewer than one worker.
+    """
+
+    executor: str = "local"
+    cluster: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.one_of("executor", self.executor, EXECUTORS)
+        if self.workers is not None:
+            checks.count("workers", self.workers, 1)
+        if self.cluster is not None and self.executor not in _CLUSTERS:
+            raise ValueError(
+                f"--cluster: has no effect here; it belongs to --executor {' and '.join(_CLUSTERS)}"
+            )
 
 
 def default_workers() -> int:
@@ -33,13 +70,15 @@ def default_workers() -> int:
 
 def run_units(
     work: Work,
-    units: Sequence[tuple[Any, ...]],
+    units: Sequence[Unit],
     *,
-    workers: int,
+    where: Where,
     progress: Callable[[int], None],
-    finished: Callable[[tuple[Any, ...], dict[str, Any]], None],
-) -> None:
-    """Run ``work(*unit, report)`` for every unit, in processes.
+    finished: Callable[[Unit, dict[str, Any]], None],
+    died: Callable[[Unit], None],
+    warn: Callable[[str], None],
+) -> list[Unit]:
+    """Run ``work(*unit, report)`` for every unit, on workers.
 
     Parameters
     ----------
@@ -48,47 +87,50 @@ def run_units(
         last call, and returns a dict.
     units : sequence of tuples
         Arguments of `work`.
-    workers : int
-        Number of processes.
+    where : Where
     progress : callable
-        Called here with the number of steps done so far by all units.
+        Called here with the number of steps done so far by all units: now and then, or where the
+        workers are not ours, after each unit.
     finished : callable
         Called here with a unit and its result, as soon as it has one.
+    died : callable
+        Called here with a unit that is run again, since a process died.
+    warn : callable
+        Told in a line what stops nothing.
+
+    Returns
+    -------
+    list of tuples
+        The units whose processes died again and again; all others are finished.
 
     Raises
     ------
     KeyboardInterrupt
         Interrupted or terminated; units in work were stopped, finished ones handed over.
     ChildProcessError
-        A process died.
+        No process can begin anything.
+    ConnectionError, ModuleNotFoundError, ValueError
+        No cluster there, or what speaks to it is not installed.
     """
-    context = multiprocessing.get_context("spawn")
-    done, stop = context.Value("q", 0), context.Event()
-    with (
-        _terminate_is_interrupt(),
-        ProcessPoolExecutor(
-            min(workers, max(1, len(units))), context, _begin, (done, stop)
-        ) as executor,
-    ):
-        waiting: dict[Future[dict[str, Any]], tuple[Any, ...]] = {
-            executor.submit(_work, work, unit): unit for unit in units
-        }
-        try:
-            while waiting:
-                ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                progress(done.value)
-                for future in ready:
-                    finished(waiting.pop(future), future.result())
-        except BrokenProcessPool:
-            stop.set()
-            raise ChildProcessError("a worker process died; --resume goes on from there") from None
-        except BaseException:
-            stop.set()
-            executor.shutdown(cancel_futures=True)
-            for future, unit in waiting.items():
-                if future.done() and not future.cancelled() and future.exception() is None:
-                    finished(unit, future.result())
-            raise
+    if not units:
+        return []
+    here = default_workers() if where.workers is None else where.workers
+    if where.executor == "local":
+        from kondo_ref.executors import local
+
+        with _terminate_is_interrupt():
+            return local.run_units(
+                *(work, units), workers=here, progress=progress, finished=finished, died=died
+            )
+    from kondo_ref.executors import joblib_based
+
+    pool: joblib_based.Open = import_module(_POOLS[where.executor]).pool
+    at_once = where.workers if where.executor in _CLUSTERS else here
+    # Inside the pool: ray has a handler of its own.
+    with pool(where.cluster, at_once, warn) as opened, _terminate_is_interrupt():
+        return joblib_based.run_units(
+            *(work, units, opened), progress=progress, finished=finished, died=died
+        )
 
 
 @contextmanager
@@ -106,28 +148,3 @@ def _terminate_is_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _begin(done: Any, stop: Any) -> None:
-    """Prepare a process: the parent handles interrupts, and the process ends with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _shared.update(done=done, stop=stop)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def end_with_parent() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-def _work(work: Work, unit: tuple[Any, ...]) -> dict[str, Any]:
-    return work(*unit, _report)
-
-
-def _report(steps: int) -> None:
-    if _shared["stop"].is_set():
-        raise Stopped
-    with _shared["done"].get_lock():
-        _shared["done"].value += steps

@@ -25,13 +25,7 @@ from kondo_ref.cli import (
 )
 from kondo_ref.cli.arguments import ArgumentParser
 from kondo_ref.cli.foreign import REFUSALS
-
-BLAS_THREAD_VARIABLES = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
+from kondo_ref.executors import BLAS_THREAD_VARIABLES
 
 
 def main(argv: list[str] | None = None) -> int:

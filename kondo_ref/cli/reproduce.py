@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kondo_ref.cli import where
 from kondo_ref.cli.foreign import blamed
 from kondo_ref.cli.progress import Progress
 from kondo_ref.cli.streams import warn
@@ -30,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
     p.add_argument("--quick", action="store_true", help="a small run that is not the study")
     p.add_argument("--seeds", type=int, help="number of seeds, from 0 (default: the study's)")
     p.add_argument("--backend", default="numpy", help="as of run (default: numpy)")
-    p.add_argument("--workers", type=int, help="processes (default: the cores there are)")
+    where.add_arguments(p)
     p.add_argument("--data-dir", metavar="DIR", help="where the full MNIST is")
     p.add_argument(
         "--out", type=Path, metavar="DIR", help="folder (default: runs/reproduce-NAME[-quick])"
@@ -77,7 +78,7 @@ _LISTED = ("name", "summary", "source")
 
 
 def _run(args: argparse.Namespace) -> int:
-    from kondo_ref import checks, files, workers
+    from kondo_ref import files
     from kondo_ref.backend import load_backend
     from kondo_ref.reproduce import results, units
     from kondo_ref.reproduce.register import load_study
@@ -89,8 +90,7 @@ def _run(args: argparse.Namespace) -> int:
     plans = units.plan(
         study, quick=args.quick, seeds=args.seeds, places={"data_dir": args.data_dir}
     )
-    processes = workers.default_workers() if args.workers is None else args.workers
-    checks.count("workers", processes, 1)
+    place = where.of(args)
     versions = load_backend(args.backend).versions()
     elsewhere = units.finished_elsewhere(args.reuse)
     out = args.out or Path("runs") / f"reproduce-{study.name}{'-quick' if args.quick else ''}"
@@ -109,8 +109,9 @@ def _run(args: argparse.Namespace) -> int:
                     every,
                     elsewhere,
                     args.backend,
-                    processes=processes,
+                    where=place,
                     progress=progress.show,
+                    warn=warn,
                 )
             report = results.write(study, folder, done, versions, warn, reused=reused)
         finally:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kondo_ref.cli import where
 from kondo_ref.cli.arguments import ArgumentParser
 from kondo_ref.cli.foreign import blamed
 from kondo_ref.cli.progress import Progress
@@ -15,6 +16,7 @@ from kondo_ref.task import DEFAULT, TASKS, Option, load_task
 if TYPE_CHECKING:
     from kondo_ref.runs import RunFolder
     from kondo_ref.task import Settings, Task
+    from kondo_ref.workers import Where
 
 SUMMARY = "train methods side by side on a task and compare them"
 
@@ -71,12 +73,11 @@ def task_parser(prog: str, name: str | None) -> ArgumentParser:
     p.add_argument(
         "--backend", default="numpy", help="a backend's name, or module:object (default: numpy)"
     )
-    p.add_argument("--workers", type=int, help="processes (default: the cores there are)")
+    where.add_arguments(p)
     p.add_argument("--out", type=Path, metavar="DIR", help="folder of the results (default: new)")
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
     p.set_defaults(run=run, task=None, task_option=None, out=None, resume=False, json=False)
-    p.set_defaults(workers=None)
     return p
 
 
@@ -103,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from kondo_ref import checks, files, unit_runs, workers
+    from kondo_ref import files, unit_runs
     from kondo_ref.backend import load_backend
     from kondo_ref.runs import RunFolder
 
@@ -115,8 +116,7 @@ def _run(args: argparse.Namespace) -> int:
     if "methods" in given:
         given["methods"] = [m for word in given["methods"] for m in word.split(",") if m]
     settings = task.configure(given, places)
-    processes = workers.default_workers() if args.workers is None else args.workers
-    checks.count("workers", processes, 1)
+    place = where.of(args)
 
     versions = load_backend(args.backend).versions()
     configuration = {"task": name, "backend": args.backend, **settings.to_dict()}
@@ -125,7 +125,7 @@ def _run(args: argparse.Namespace) -> int:
         report = folder.report()
     else:
         try:
-            units = _units(folder, task, settings, places, args, processes)
+            units = _units(folder, task, settings, places, args, place)
             report = unit_runs.write(folder, task, units, versions, warn)
         finally:
             folder.release()
@@ -148,7 +148,7 @@ def _units(
     settings: "Settings",
     places: dict[str, Any],
     args: argparse.Namespace,
-    processes: int,
+    place: "Where",
 ) -> list[dict[str, Any]]:
     """Run the units that are missing, behind a progress bar, and return the results of all."""
     from kondo_ref import unit_runs
@@ -165,8 +165,9 @@ def _units(
             folder,
             task.train,
             units,
-            processes=processes,
+            where=place,
             progress=progress.show,
+            warn=warn,
             go_on=f"--resume --out {folder.final} and the same options",
         )
 

@@ -15,6 +15,7 @@ from kondo_ref import unit_runs
 from kondo_ref.reproduce.study import Part, Study
 from kondo_ref.runs import RunFolder, configuration_hash
 from kondo_ref.task import load_task
+from kondo_ref.workers import Where
 
 Result = dict[str, Any]
 
@@ -156,8 +157,9 @@ def run(
     elsewhere: Mapping[str, Result],
     backend: str,
     *,
-    processes: int,
+    where: Where,
     progress: Callable[[int], None],
+    warn: Callable[[str], None],
 ) -> dict[Unit, Result]:
     """Take the units that are finished, run the others, and keep each in the folder.
 
@@ -168,14 +170,18 @@ def run(
     elsewhere : mapping
         Of `finished_elsewhere`.
     backend : str
-    processes : int
+    where : Where
     progress : callable
         Called with the number of steps done so far.
+    warn : callable
+        Told in a line what is run again.
 
     Raises
     ------
     KeyboardInterrupt
         Interrupted; what was finished is in the folder.
+    ChildProcessError
+        Units are missing, since their processes died; see `unit_runs.run_missing`.
     """
     for unit in missing(folder, units):
         if unit.digest in elsewhere:
@@ -191,8 +197,9 @@ def run(
             )
             for u in units
         },
-        processes=processes,
+        where=where,
         progress=progress,
+        warn=warn,
         go_on="--resume and the same options",
     )
     return dict(zip(units, results, strict=True))

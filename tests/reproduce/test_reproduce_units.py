@@ -13,6 +13,7 @@ from kondo_ref.reproduce.register import load_study
 from kondo_ref.runs import RunFolder
 from kondo_ref.tasks.mnist.settings import Settings
 from kondo_ref.tasks.settings import AsData
+from kondo_ref.workers import Where
 
 BANDIT = load_study("many-contexts")
 SETTINGS = {"methods": ["pg", "dg"], "seeds": 2, "steps": 10, "rate": 0.03}
@@ -115,13 +116,15 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path, monkeypatch: pytest.M
     elsewhere = {every[1].digest: {"curve": ["elsewhere"], "totals": {}}}
     ran = []
 
-    def run_units(_: Any, left: list[Any], *, finished: Any, **__: Any) -> None:
+    def run_units(_: Any, left: list[Any], *, finished: Any, **__: Any) -> list[Any]:
         for arguments in left:
             ran.append(arguments[0])
             finished(arguments, {"curve": ["run"], "totals": {}})
+        return []
 
     monkeypatch.setattr(unit_runs.workers, "run_units", run_units)
-    done = units.run(study, every, elsewhere, "numpy", processes=1, progress=lambda _: None)
+    silent = {"progress": lambda _: None, "warn": lambda _: None}
+    done = units.run(study, every, elsewhere, "numpy", where=Where(), **silent)
     assert ran == [unit.name for unit in every[2:]]
     assert [result["curve"][0] for result in done.values()] == ["kept", "elsewhere", *["run"] * 3]
     assert not units.missing(study, every)
