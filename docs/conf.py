@@ -19,8 +19,10 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"kondo_ref {release}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 # Single backticks in docstrings are names; most of them are arguments, which nothing can link to.
