@@ -40,9 +40,8 @@ numpydoc_validation_checks = set(pyproject["tool"]["numpydoc_validation"]["check
 # What a module imports from elsewhere is shown to numpydoc before it is left out of the page.
 numpydoc_validation_exclude = {
     rf"^{re.escape(f'{module.__name__}.{name}')}$"
-    for module in map(
-        import_module, re.findall(r"automodule:: (\S+)", (HERE / "api.md").read_text("utf-8"))
-    )
+    for page in HERE.glob("api*.md")
+    for module in map(import_module, re.findall(r"automodule:: (\S+)", page.read_text("utf-8")))
     for name, value in vars(module).items()
     if not str(getattr(value, "__module__", "")).startswith("kondo_ref")
 }
