@@ -34,3 +34,16 @@ def test_the_step_shown_is_the_example() -> None:
     example = (PAGES[NAME] / "step.py").read_text("utf-8")
     shown_step = next(block for block in blocks(PAGE, "python") if "import torch" in block)
     assert shown_step.strip() == example.split('"""\n\n', 1)[1].strip()
+
+
+def unshown(page: str) -> set[str]:
+    """Return the exact numbers that the text of a page says and none of its blocks shows."""
+    in_blocks = "".join(re.findall(r"^```.*?^```", page, re.M | re.S))
+    text = re.sub(r"^```.*?^```", "", page, flags=re.M | re.S)
+    return {n for n in re.findall(r"\d+\.\d{3}|\d+(?:,\d{3})+", text) if n not in in_blocks}
+
+
+def test_exact_numbers_of_the_text_are_shown_by_an_example() -> None:
+    assert unshown(PAGE) == set()
+    assert len(re.findall(r"\d+\.\d{3}\b", PAGE)) > 20
+    assert unshown("costs 1,234 and 0.500\n```text\n0.500\n```\n") == {"1,234"}

@@ -11,6 +11,8 @@ import pytest
 from page_commands import DOCS, blocks
 from test_project import RUN_COMMAND, TEST_COMMAND
 
+from kondo_ref.vectors.load import PUBLISHED, load_vectors
+
 PAGE = (DOCS / "index.md").read_text("utf-8")
 FIGURE = DOCS / "results" / "home" / "figure.py"
 TUTORIALS = ["audit", "count-flops", "write-a-backend", "read-the-reference"]
@@ -48,6 +50,12 @@ def test_every_page_has_one_place() -> None:
     placed = [page for pages in found.values() for page in pages]
     assert sorted(placed) == sorted(path.stem for path in DOCS.glob("*.md") if path.stem != "index")
     assert PAGE.count("{toctree}") == len(found)
+
+
+def test_the_golden_cases_are_counted() -> None:
+    told = re.search(r"against (\d+) golden cases", PAGE)
+    assert told is not None
+    assert int(told[1]) == len(load_vectors(PUBLISHED))
 
 
 def test_the_readme_names_the_tutorials() -> None:
