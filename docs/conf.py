@@ -19,8 +19,10 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"kondo_ref {release}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 # Single backticks in docstrings are names; most of them are arguments, which nothing can link to.
@@ -38,9 +40,8 @@ numpydoc_validation_checks = set(pyproject["tool"]["numpydoc_validation"]["check
 # What a module imports from elsewhere is shown to numpydoc before it is left out of the page.
 numpydoc_validation_exclude = {
     rf"^{re.escape(f'{module.__name__}.{name}')}$"
-    for module in map(
-        import_module, re.findall(r"automodule:: (\S+)", (HERE / "api.md").read_text("utf-8"))
-    )
+    for page in HERE.glob("api*.md")
+    for module in map(import_module, re.findall(r"automodule:: (\S+)", page.read_text("utf-8")))
     for name, value in vars(module).items()
     if not str(getattr(value, "__module__", "")).startswith("kondo_ref")
 }

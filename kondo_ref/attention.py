@@ -75,7 +75,7 @@ def attention_backward(
     probabilities : tuple of (n, H, q, k) float
     spans : Spans
     heads : int
-    out : tuple of float arrays
+    out : tuple of (Q, D), (R, D) and (R, D) float
         Every row is written once.
 
     Notes

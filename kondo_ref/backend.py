@@ -108,7 +108,7 @@ class Backend(Protocol):
         """Return the versions of what it stands on, by package."""
 
     def array(self, values: NDArray[Any]) -> Any:
-        """Return the backend's array of a NumPy array, of the same dtype."""
+        """Return the backend's array of NumPy's `values` (...), of the same dtype."""
 
     def to_numpy(self, values: Any) -> NDArray[Any]:
         """Return the NumPy array of a backend's array, of the same dtype."""

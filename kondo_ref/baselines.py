@@ -18,7 +18,7 @@ def zero(rewards: FloatArray) -> FloatArray:
 
 
 def constant(rewards: FloatArray, value: float) -> FloatArray:
-    """Return b = value, shaped like `rewards`."""
+    """Return b = value, shaped like `rewards` (...)."""
     return np.full_like(checks.real_array("rewards", rewards), checks.number("value", value))
 
 
@@ -38,6 +38,11 @@ def leave_one_out_mean(rewards: FloatArray, mask: BoolArray | None = None) -> Fl
     """Return the mean reward of the other valid decisions (RLOO, Kool et al. 2019).
 
     Invalid decisions get the mean of all valid ones.
+
+    Parameters
+    ----------
+    rewards : (...) float
+    mask : (...) bool, optional
 
     Raises
     ------

@@ -79,7 +79,7 @@ def linear_backward(
 
 
 def relu_forward(x: Array) -> Array:
-    """Return max(x, 0), in place. Cost: cmp, one an entry."""
+    """Return max(x, 0) of `x` (N, O), in place. Cost: cmp, one an entry."""
     result: Array = np.maximum(x, 0, out=x)
     return result
 

@@ -23,7 +23,7 @@ class Parameters:
     ----------
     flat : (n,) array
         All entries, in the order of `views`.
-    views : mapping of str to array
+    views : mapping of str to an array of its shape (...)
         Each a reshaped slice of `flat`.
     """
 

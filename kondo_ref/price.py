@@ -25,7 +25,7 @@ class Fixed:
         object.__setattr__(self, "value", checks.number("value", self.value))
 
     def solve(self, signal: FloatArray, temperature: float) -> float:
-        """Return the value."""
+        """Return the value, whatever the `signal` (n,)."""
         del signal, temperature
         return self.value
 

@@ -136,7 +136,7 @@ def normals(
 
 
 def permutation(seed: int, purpose: int, step: int, n: int) -> IntArray:
-    """Return a permutation of 0..n-1: the order of n words, ties by index."""
+    """Return a permutation of 0..n-1, (n,) int64: the order of n words, ties by index."""
     return np.argsort(words(seed, purpose, step, n), kind="stable")
 
 

@@ -97,7 +97,7 @@ class Screening:
 
     @property
     def delight(self) -> FloatArray:
-        """U * l of every decision, whatever the gate's signal."""
+        """U * l of every decision, (N,) or (B, T), whatever the gate's signal."""
         return self.advantages * self.surprisal
 
     @property
@@ -214,10 +214,26 @@ def screen_surprisal(
     history: ArrayLike | None = None,
     signal: ArrayLike | None = None,
 ) -> Screening:
-    """Screen a batch whose surprisals (N,) or (B, T) are known; the rest is as in `screen`.
+    """Screen a batch whose surprisals are known.
 
-    With a `signal` (N,) or (B, T), the gate prices or ranks that in place of what surprisals and
-    advantages give: a delight that somebody estimated (`kondo_ref.screeners`).
+    Parameters
+    ----------
+    surprisals : (N,) or (B, T) float
+        In nat; the batch is computed in their dtype.
+    advantages, gate, uniforms, mask, history
+        As in `screen`.
+    signal : (N,) or (B, T) float, optional
+        What the gate prices or ranks in place of what surprisals and advantages give: a delight
+        that somebody estimated (`kondo_ref.screeners`).
+
+    Returns
+    -------
+    Screening
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `screen`.
     """
     if not isinstance(gate, Gate):
         raise TypeError(f"gate: expected a Gate, got {checks.shown(gate)}")

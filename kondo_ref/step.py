@@ -168,7 +168,12 @@ class Learner:
         return self._run(observations, keep=False)[0]
 
     def forward(self, observations: Array) -> Policy:
-        """Return the policy of a batch of observations, as in `logits`; it keeps a view of them.
+        """Return the policy of a batch; it keeps a view of the observations.
+
+        Parameters
+        ----------
+        observations : (N, D[0]) float or (B, T) int
+            As in `logits`.
 
         Raises
         ------
@@ -180,7 +185,10 @@ class Learner:
         return Policy(log_softmax(checks.logits_array(logits)), cache, self._turn)
 
     def generate(self, prompts: IntArray, uniforms: FloatArray) -> IntArray:
-        """Return the sampled continuation (B, S) of prompts (B, P), as `decoding.generate`."""
+        """Return the sampled continuation (B, S) of `prompts` (B, P), as `decoding.generate`.
+
+        The tokens are those of the inverse CDF of `uniforms` (B, S).
+        """
         return generate(self.model, self.parameters, prompts, uniforms)
 
     def _run(
@@ -216,7 +224,13 @@ class Learner:
         history: ArrayLike | None = None,
         signal: ArrayLike | None = None,
     ) -> Screening:
-        """Return the screening of a batch; arguments and errors as in `update`."""
+        """Return the screening of a batch.
+
+        Parameters
+        ----------
+        policy, actions, advantages, gate, uniforms, mask, history, signal
+            As in `update`, and so are the errors.
+        """
         if policy.turn is not self._turn:
             raise ValueError("policy: expected that of this learner's last forward, got another")
         if isinstance(policy.cache, transformer.Cache):

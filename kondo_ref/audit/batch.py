@@ -48,15 +48,15 @@ class Batch:
 
     @cached_property
     def log_probabilities(self) -> FloatArray:
-        """Log pi of every action, as the logits."""
+        """Log pi of every action, in the shape of the logits, (N, K) or (B, T, K)."""
         return log_softmax(self.logits)
 
     @cached_property
     def surprisal(self) -> FloatArray:
-        """Of the actions taken, in nat, as the actions."""
+        """Of the actions taken, (N,) or (B, T), in nat."""
         return surprisal(self.log_probabilities, self.actions)
 
     @property
     def valid(self) -> BoolArray:
-        """The mask, all true where there is none."""
+        """The mask, (N,) or (B, T), all true where there is none."""
         return np.ones(self.shape, dtype=np.bool_) if self.mask is None else self.mask

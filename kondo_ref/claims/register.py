@@ -20,7 +20,7 @@ SMALLEST = float(np.finfo(np.float64).smallest_normal)  # below it rounding is a
 
 
 def norm(values: ArrayLike) -> float:
-    """Return the Euclidean norm of all entries, also where their squares under- or overflow."""
+    """Return the Euclidean norm of `values` (...), also where squares under- or overflow."""
     array = np.abs(np.asarray(values, dtype=np.float64)).ravel()
     largest = float(array.max(initial=0.0))
     if largest == 0.0 or not np.isfinite(largest):

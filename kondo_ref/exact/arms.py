@@ -64,6 +64,6 @@ def every_arm(pi: FloatArray, advantages: FloatArray, gate: Gate) -> EveryArm:
 
 
 def expected_arms(chances: FloatArray, arms: EveryArm) -> FloatArray:
-    """Return the expected update (K,) when arm a is drawn with probability chances[a]."""
+    """Return the expected update (K,) when arm a is drawn with the probability `chances` (K,)."""
     update: FloatArray = chances @ arms.update
     return update

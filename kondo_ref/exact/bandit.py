@@ -44,7 +44,7 @@ class BanditUpdate:
 
 
 def bandit_gradient(bandit: Bandit, logits: FloatArray) -> FloatArray:
-    """Return grad J (C K,): weight_c pi_a (r_a - sum of pi r) of every context and arm."""
+    """Return grad J (C K,) at `logits` (C, K): weight_c pi_a (r_a - sum of pi r) of every arm."""
     pi, mean = np.exp(log_softmax(logits)), bandit.mean
     assert bandit.weights is not None
     value = np.einsum("ck,ck->c", pi, mean)

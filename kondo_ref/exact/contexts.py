@@ -62,7 +62,7 @@ def block_update(
 
 
 def right_rewards(logits: FloatArray, targets: IntArray) -> FloatArray:
-    """Return rewards (C, K): 1 for the right arm of every context, 0 else."""
+    """Return rewards (C, K), like the logits: 1 for the right arm, `targets` (C,), 0 else."""
     rewards = np.zeros(logits.shape)
     rewards[np.arange(targets.size), targets] = 1.0
     return rewards
@@ -88,7 +88,7 @@ def baselines_of(logits: FloatArray, targets: IntArray, kind: str) -> FloatArray
 
 
 def cross_entropy_update(logits: FloatArray, targets: IntArray) -> FloatArray:
-    """Return e_y - pi of every context, (C, K): the step that knows the right arm."""
+    """Return e_y - pi at logits (C, K), (C, K): the step that knows the right arms y (C,)."""
     z = checks.logits_array(logits)
     y = checks.action_array(targets, z.shape[:1], z.shape[1])
     log_probabilities = log_softmax(z)
@@ -156,9 +156,9 @@ def baseline_weight(p: ArrayLike, arms: int, b: ArrayLike, temperature: float) -
 
 
 def cosine_gap(first: FloatArray, second: FloatArray) -> float:
-    """Return 1 - cos of the angle between two arrays, as half the squared distance of directions.
+    """Return 1 - cos of the angle between two arrays (...), from the distance of directions.
 
-    Its relative rounding is that of the distance, a few eps / distance.
+    It is half the squared distance, and its relative rounding that of it, a few eps / distance.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def cosine_gap(first: FloatArray, second: FloatArray) -> float:
 
 
 def weighted_gap(weights: FloatArray, squares: FloatArray) -> float:
-    """Return 1 - cos between sum a_n v_n and sum v_n for perpendicular v_n, from a_n and |v_n|^2.
+    """Return 1 - cos between sum a_n v_n and sum v_n for perpendicular v_n, from a_n, |v_n|^2 (N,).
 
     1 - 1/sqrt(1 + c^2), where c is the coefficient of variation of a_n weighed by |v_n|^2: the
     cosine sees the weights by nothing else. Ours.
@@ -190,7 +190,7 @@ def weighted_gap(weights: FloatArray, squares: FloatArray) -> float:
 
 
 def symmetric_logits(p: ArrayLike, arms: int) -> FloatArray:
-    """Return logits (C, K) with probability p on arm 0 and equal ones on the others."""
+    """Return logits (C, K) with the probability `p` (C,) on arm 0, equal ones on the others."""
     chance = np.atleast_1d(np.asarray(p, dtype=np.float64))
     checks.count("arms", arms, 2)
     if not ((chance > 0.0) & (chance < 1.0)).all():

@@ -82,7 +82,7 @@ class GivenBatch:
 
     @property
     def owners(self) -> IntArray:
-        """The context of every decision, flat."""
+        """The context of every decision, (N,) int, flat."""
         if self.contexts is None:
             return np.arange(self.actions.size)
         return self.contexts.ravel()

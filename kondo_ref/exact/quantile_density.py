@@ -68,7 +68,7 @@ class MarkedSignal:
 
 
 def panel_rule(edges: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return Gauss-Legendre nodes and weights on the panels between `edges`."""
+    """Return Gauss-Legendre nodes and weights (n,) on the panels between `edges` (m,)."""
     x, w = np.polynomial.legendre.leggauss(NODES)
     half = np.diff(edges)[:, None] / 2.0
     return (edges[:-1, None] + half * (1.0 + x)).ravel(), (half * w).ravel()

@@ -35,7 +35,7 @@ def skewed_policy(p: float, arms: int, skew: float = 1.0) -> FloatArray:
 def signals_of_arms(
     logits: FloatArray, rewards: FloatArray, b: float | FloatArray, signal: str, alpha: float | None
 ) -> FloatArray:
-    """Return the core's signal of every arm, (K,), were it drawn."""
+    """Return the core's signal of every arm, (K,), were it drawn; logits and rewards (K,)."""
     k = logits.size
     level = surprisal(log_softmax(np.tile(logits, (k, 1))), np.arange(k))
     return priority_signal(signal, rewards - b, level, alpha)
@@ -44,7 +44,7 @@ def signals_of_arms(
 def lead(
     logits: FloatArray, rewards: FloatArray, b: float | FloatArray, signal: str, alpha: float | None
 ) -> tuple[float, float]:
-    """Return by how much arm 0 is ahead of the best other arm, and the size of the terms."""
+    """Return by how much arm 0 of `logits` (K,) leads the best other arm, and the terms' size."""
     s = signals_of_arms(logits, rewards, b, signal, alpha)
     return float(s[0] - s[1:].max()), float(np.abs(s).max())
 

@@ -116,7 +116,7 @@ def logistic_normal(mean: ArrayLike, std: ArrayLike) -> FloatArray:
 
     Parameters
     ----------
-    mean, std : float arrays
+    mean, std : (...) float
         Broadcast; std >= 0.
 
     Returns
@@ -162,9 +162,9 @@ def realised_rate(spread: ArrayLike, rate: ArrayLike) -> FloatArray:
 
     Parameters
     ----------
-    spread : float array
+    spread : (...) float
         std(signal) / temperature, > 0.
-    rate : float array
+    rate : (...) float
         In (0, 1), broadcast against `spread`.
 
     Returns

@@ -29,8 +29,8 @@ class Cache:
     asking : (Q,) int64 or None
         The rows that went through the whole last block, and have logits; None if all did.
     blocks : tuple of BlockCache
-    final : tuple of arrays
-        What the final normalization left, (Q, D) and (Q, 1); empty without one.
+    final : tuple of (Q, D) and (Q, 1) float
+        What the final normalization left; empty without one.
     top : (Q, D) float
         What the head was given.
     """

@@ -129,11 +129,11 @@ class BlockParameters:
         return self._views[self._prefix + name]
 
     def optional(self, name: str) -> Array | None:
-        """Return a bias or an offset, None where the model has none."""
+        """Return a bias or an offset, (O,), None where the model has none."""
         return self._views.get(self._prefix + name)
 
     def part(self, name: str, columns: slice) -> tuple[Array, Array | None]:
-        """Return some columns of a product's weight, and of its bias."""
+        """Return some columns of a product's weight, (I, columns), and of its bias, (columns,)."""
         bias = self.optional(f"{name}_bias")
         return self[name][:, columns], None if bias is None else bias[columns]
 

@@ -83,7 +83,7 @@ def generate(
 
 
 def check_rollout(model: Transformer, prompts: Any, uniforms: Any) -> tuple[IntArray, int]:
-    """Return the prompts as an array and the number of tokens to sample, or refuse them."""
+    """Return the prompts as an array (B, P) and the number of tokens to sample, or refuse them."""
     if model.actions > model.vocabulary:
         raise ValueError(
             f"model: {model.actions} actions cannot be read back by a vocabulary of "

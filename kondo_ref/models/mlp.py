@@ -103,7 +103,7 @@ class MLP:
         return parameters.astype(dtype)
 
     def buffers(self, rows: int, dtype: DTypeLike) -> tuple[Array, ...]:
-        """Return empty activation buffers for `rows` rows, for the forward's `out`."""
+        """Return empty buffers of activations, (rows, D[i]) each, for the forward's `out`."""
         return tuple(np.empty((rows, size), dtype=dtype) for size in self.sizes[1:])
 
     def forward(
@@ -218,7 +218,7 @@ class MLP:
 
 
 def lecun_normal(seed: int, stream: int, shape: tuple[int, ...], inputs: int) -> FloatArray:
-    """Return normals of variance 1 / inputs, truncated at two standard deviations."""
+    """Return normals of variance 1 / inputs, `shape` float64, truncated at two deviations."""
     purpose = randomness.Purpose.INITIALIZATION
     draws = randomness.normals(seed, purpose, stream, shape, bound=2.0)
     result: FloatArray = draws / (TRUNCATED_STD * np.sqrt(inputs))
@@ -232,7 +232,16 @@ def prepare_backward(
     shape: tuple[int, int],
     out: Parameters | None,
 ) -> Parameters:
-    """Return where the gradient goes; refuse what does not fit a forward of `shape` (N, K)."""
+    """Return where the gradient goes; refuse what does not fit a forward of `shape` (N, K).
+
+    Parameters
+    ----------
+    parameters : Parameters
+    dlogits : (kept, K) float
+    kept : (kept,) int
+    shape : tuple of int
+    out : Parameters, optional
+    """
     gradient = parameters.zeros_like() if out is None else out
     if (gradient.shapes, gradient.dtype) != (parameters.shapes, parameters.dtype):
         raise ValueError(f"out: expected {parameters.dtype} arrays of {parameters.shapes}")
@@ -244,7 +253,7 @@ def prepare_backward(
 
 
 def check_kept(kept: NDArray[Any], n: int, name: str = "kept") -> None:
-    """Refuse indices of kept decisions that are not ascending integers in 0..n-1."""
+    """Refuse indices of kept decisions, `kept` (K,), that do not ascend within 0..n-1."""
     if kept.ndim != 1 or kept.dtype.kind not in "iu":
         raise TypeError(
             f"{name}: expected a ({name},) integer array, got {kept.dtype} {kept.shape}"

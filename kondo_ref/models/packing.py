@@ -107,7 +107,7 @@ class Packing:
         return grid.reshape(*self.shape, *values.shape[1:])
 
     def check_mask(self, mask: ArrayLike | None) -> None:
-        """Refuse a mask of valid decisions (B, T) that calls one past a sequence's end valid."""
+        """Refuse a `mask` (B, T) that calls a decision past a sequence's end valid."""
         if self.whole:
             return
         if mask is None:
@@ -118,14 +118,14 @@ class Packing:
             raise ValueError(f"mask: {checks.first_index(beyond)} is past the end of its sequence")
 
     def dense_rows(self, mask: NDArray[np.bool_] | None) -> int:
-        """Return the rows of the prefixes that end with the last valid decision (B, T)."""
+        """Return the rows of the prefixes that end with the last valid one of `mask` (B, T)."""
         if mask is None:
             return self.rows
         ends = self.shape[1] - np.argmax(mask[:, ::-1], axis=1)
         return int(ends[mask.any(axis=1)].sum())
 
     def row_of(self, cells: IntArray) -> IntArray:
-        """Return the rows of some cells of the grid.
+        """Return the rows (n,) of some cells of the grid, `cells` (n,).
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Packing:
         return rows
 
     def prefixes(self, kept: IntArray) -> "Prefixes":
-        """Return what a backward from the `kept` rows (K,), ascending, has to touch."""
+        """Return what a backward from the rows `kept` (K,), ascending, has to touch."""
         sequence = np.searchsorted(self.offsets, kept, side="right") - 1
         last = np.flatnonzero(np.diff(sequence, append=self.shape[0]))
         sequences = sequence[last]
@@ -158,7 +158,7 @@ class Packing:
         return Prefixes(sequences, offsets, rows, queries, np.diff(last, prepend=-1))
 
     def spans(self, asking: IntArray) -> "Spans":
-        """Return the spans in which only the rows `asking` ask.
+        """Return the spans in which only the rows `asking` (Q,) ask.
 
         Raises
         ------

@@ -242,11 +242,11 @@ class Transformer:
         return gradient
 
     def select(self, cache: Cache, kept: IntArray) -> Cache:
-        """Return the part of the cache that a backward from the kept tokens needs."""
+        """Return the part of the cache that a backward from the tokens `kept` (K,) needs."""
         return cache.select(kept)
 
     def recompute(self, parameters: Parameters, packing: Packing, kept: IntArray) -> Cache:
-        """Return what `select` does, by another forward of what the kept tokens depend on alone."""
+        """Return what `select` does, by another forward of what `kept` (K,) depends on alone."""
         prefixes = prefixes_of(packing, kept)
         return self.forward(parameters, packing.take(prefixes), asking=prefixes.queries)[1]
 
@@ -269,7 +269,7 @@ class Transformer:
         embedding_backward(dx, cache.packing.positions, gradient["position_embedding"])
 
     def pack(self, parameters: Parameters, tokens: ArrayLike | Packing) -> Packing:
-        """Return the packed batch; refuse parameters or tokens of another model."""
+        """Return `tokens` (B, T) packed; refuse those, or parameters, of another model."""
         if parameters.shapes != self.shapes:
             raise ValueError(f"parameters: expected {self.shapes}, got {parameters.shapes}")
         packing = tokens if isinstance(tokens, Packing) else Packing.of(tokens, self.vocabulary)

@@ -62,7 +62,7 @@ class Cached(Screener):
         self.visits = np.zeros(checks.count("samples", samples, 1), dtype=np.int64)
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> CachedLook:
-        """Return the exact policy of the rows that are due.
+        """Return the exact policy of the rows that are due; arguments as in `Screener.look`.
 
         Raises
         ------
@@ -106,7 +106,10 @@ class CachedPolicy(Cached):
         self.known = np.zeros((samples, checks.count("actions", actions, 1)), dtype=dtype)
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> CachedLook:
-        """Return what is remembered, with what was seen exactly among it."""
+        """Return what is remembered, with what was seen exactly among it.
+
+        Arguments as in `Screener.look`.
+        """
         found = super().look(learner, x, index)
         if found.seen.size:
             self.known[found.index[found.seen]] = found.seen_log_probabilities
@@ -150,7 +153,10 @@ class CachedSignal(Cached):
         gate: Gate,
         normals: FloatArray | None,
     ) -> Estimate:
-        """Return the signal that is remembered, with what was seen exactly among it."""
+        """Return the signal that is remembered, with what was seen exactly among it.
+
+        Arguments as in `Screener.estimate`.
+        """
         del normals
         assert isinstance(look, CachedLook)
         if look.seen.size:

@@ -65,7 +65,7 @@ class Draft(Screener):
         self.teach = checks.count("teach", teach, 0)
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> DraftLook:
-        """Return the draft's policy."""
+        """Return the draft's policy; arguments as in `Screener.look`."""
         del learner, index
         logits, cache = self.model.forward(self.parameters, x)
         also = np.arange(min(self.teach, len(x)))

@@ -23,7 +23,7 @@ class Exact(Screener):
     """The exact parameters on every row. Cost: the dense forward; the kept rows need no second."""
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> Look:
-        """Return the exact policy."""
+        """Return the exact policy; arguments as in `Screener.look`."""
         del index
         policy = learner.forward(x)
         rows = np.arange(len(x))
@@ -65,7 +65,7 @@ class Noisy(Exact):
         gate: Gate,
         normals: FloatArray | None,
     ) -> Estimate:
-        """Return the exact surprisal, and the signal with noise.
+        """Return the exact surprisal, and the signal with noise; see `Screener.estimate`.
 
         Raises
         ------
@@ -87,6 +87,6 @@ class Noisy(Exact):
 
 
 def standard_deviation(values: FloatArray) -> float:
-    """Return the standard deviation over the batch (divisor N). Cost a row: 1 mul, 3 add."""
+    """Return the standard deviation of `values` (N,), divisor N. Cost a row: 1 mul, 3 add."""
     centred = values - float(np.sum(values)) / values.size
     return math.sqrt(float(np.sum(centred * centred)) / values.size)

@@ -49,7 +49,7 @@ class Quantised(Screener):
         checks.one_of("format", self.format, tuple(FORMATS))
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> Look:
-        """Return the policy of the rounded network."""
+        """Return the policy of the rounded network; arguments as in `Screener.look`."""
         del index
         assert isinstance(learner.model, MLP)
         logits = quantised_logits(learner.model, learner.parameters, x, self.format)
@@ -114,13 +114,13 @@ def _integers(values: FloatArray, axis: int) -> tuple[FloatArray, FloatArray]:
 
 
 def bfloat16_product(x: FloatArray, weight: FloatArray) -> FloatArray:
-    """Return x @ weight (N, O) of both rounded to bfloat16, summed in the dtype of x."""
+    """Return `x` (N, I) @ `weight` (I, O), both rounded to bfloat16, summed in the dtype of x."""
     product: FloatArray = np.matmul(bfloat16(x), bfloat16(weight))
     return product
 
 
 def bfloat16(values: FloatArray) -> FloatArray:
-    """Return the nearest bfloat16 numbers, ties to even, in the dtype of the values.
+    """Return the nearest bfloat16 numbers to `values` (...), ties to even, in their dtype.
 
     Of float64 the float32 number is rounded. The values are finite, and stay so below 3.39e38.
     """

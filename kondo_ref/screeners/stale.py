@@ -39,7 +39,10 @@ class Stale(Screener):
         checks.count("every", self.every, 1)
 
     def look(self, learner: Learner, x: FloatArray, index: IntArray | None) -> Look:
-        """Return the policy of the parameters of earlier. Cost: a dense forward."""
+        """Return the policy of the parameters of earlier; arguments as in `Screener.look`.
+
+        Cost: a dense forward.
+        """
         del index
         assert isinstance(learner.model, MLP)
         if self.parameters is None or self.looks % self.every == 0:

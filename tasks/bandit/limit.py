@@ -55,7 +55,7 @@ def limit_keep_probability(gate: Gate, signal: FloatArray, mass: FloatArray) -> 
 
 
 def upper_quantile(signal: FloatArray, mass: FloatArray, rate: float) -> float:
-    """Return the smallest signal above which there is no more than `rate` of the mass."""
+    """Return the smallest signal (M,) above which there is at most `rate` of the mass (M,)."""
     order = np.argsort(-signal, kind="stable")
     reached = np.cumsum(mass[order])
     # The first decision with which the rate is reached, all above it included. Sums that differ
@@ -65,7 +65,7 @@ def upper_quantile(signal: FloatArray, mass: FloatArray, rate: float) -> float:
 
 
 def calibrated(signal: FloatArray, mass: FloatArray, rate: float, temperature: float) -> float:
-    """Return the price at which the mean keep probability is the rate; temperature > 0."""
+    """Return the price at which signals (M,) of mass (M,) keep the rate; temperature > 0."""
     if rate == 1.0:
         return -np.inf
     shift = temperature * float(np.log(rate) - np.log1p(-rate))

@@ -40,14 +40,14 @@ class Bandit:
         )
 
     def batches(self, seed: int, batch: int) -> Iterator[tuple[FloatArray, IntArray]]:
-        """Yield batches of training images and labels; see `indexed_batches`."""
+        """Yield batches of images (N, 784) and labels (N,); see `indexed_batches`."""
         for x, y, _ in self.indexed_batches(seed, batch):
             yield x, y
 
     def indexed_batches(
         self, seed: int, batch: int
     ) -> Iterator[tuple[FloatArray, IntArray, IntArray]]:
-        """Yield batches of images, labels and their indices without end, in a new order an epoch.
+        """Yield images (N, 784), labels (N,) and their indices (N,) without end, shuffled an epoch.
 
         Each epoch is shuffled as a whole and handed out in slices, since fetching scattered rows
         for every batch is slower; what is left over at an epoch's end is not used in it.
@@ -65,7 +65,7 @@ class Bandit:
 
 
 def rewards(actions: IntArray, labels: IntArray, dtype: str) -> FloatArray:
-    """Return 1 where the action is the label, else 0, (N,) float."""
+    """Return 1 where the action (N,) is the label (N,), else 0, (N,) float."""
     paid: FloatArray = (actions == labels).astype(dtype)
     return paid
 
