@@ -1,6 +1,7 @@
 """A pretended cluster of threads: what its workers do, and die of, is all here."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ import executor_work as work
 from kondo_ref.executors.future_backend import future_backend
 from kondo_ref.executors.joblib_based import Pool, run_units
 from kondo_ref.executors.outcome import Raised
+
+SECONDS = 3.0
+"""After which nobody is taken to hand over more."""
 
 
 @dataclass
@@ -26,11 +30,14 @@ class Cluster:
         The workers cannot run anything.
     lost : bool
         Nobody answers.
+    held : int
+        Units end no sooner than so many have been handed over, or nobody hands over more.
     """
 
     blamed: set[str] = field(default_factory=set)
     broken: bool = False
     lost: bool = False
+    held: int = 0
     most: int = 0
     now: int = 0
     cancelled: int = 0
@@ -62,6 +69,9 @@ class Cluster:
         if unit[0] in self.blamed:
             self.blamed.remove(unit[0])
             raise work.Killed
+        latest = time.monotonic() + SECONDS
+        while self.most < self.held and time.monotonic() < latest:
+            time.sleep(0.01)
         found = call()
         for _, outcome in found:
             if isinstance(outcome, Raised) and isinstance(outcome.error, work.Killed):

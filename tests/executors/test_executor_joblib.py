@@ -81,8 +81,9 @@ def one_at_a_time(folder: Path) -> None:
     cluster = Cluster()
     checks.check_units(cluster.runner(workers=1), folder)
     assert cluster.most == 1
-    checks.run(cluster.runner(), folder, work.plain, "slow", "slower", "third", "fourth")
-    assert cluster.most == 4, "a cluster is given all"
+    given = Cluster(held=4)
+    checks.run(given.runner(), folder, work.plain, *checks.NAMES)
+    assert given.most == 4, "a cluster is given all"
 
 
 def cancelled(folder: Path) -> None:
