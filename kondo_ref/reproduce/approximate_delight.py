@@ -28,8 +28,8 @@ def _screener(kind: str, size: float) -> str:
 STUDY = Study(
     name="approximate-delight",
     summary="noise on the delight that DG and the top-k gate at 3 % see: error after .5 M samples",
-    source="[K], section 3.2, by report: DG tolerates about 50 % of relative noise, the gate degrades "
-    "earlier; its numbers, and what the noise is relative to, are not known to us",
+    source="[K], section 3.2, by report: DG tolerates about 50 % of relative noise, the gate "
+    "degrades earlier; its numbers, and what the noise is relative to, are not known to us",
     parts=tuple(
         Part(
             f"{gate}-{kind}-{size:g}",
