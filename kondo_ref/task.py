@@ -74,6 +74,10 @@ class Settings(Protocol):
     def steps(self) -> int:
         """Training steps of a method with a seed."""
 
+    @property
+    def work(self) -> int:
+        """All steps that a method with a seed reports as its progress."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
 

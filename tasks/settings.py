@@ -23,6 +23,13 @@ def later(default: Any) -> Any:
 class AsData:
     """A frozen dataclass whose values are JSON values, tuples apart."""
 
+    steps: int
+
+    @property
+    def work(self) -> int:
+        """The steps that a unit reports as its progress: those of its training."""
+        return self.steps
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Return the settings that `to_dict` gave."""

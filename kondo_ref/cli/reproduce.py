@@ -102,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
             every = units.units_of(plans, args.backend)
             left = units.missing(folder, every)
             reused = sum(unit.digest in elsewhere for unit in left)
-            steps = sum(u.plan.settings["steps"] for u in left if u.digest not in elsewhere)
+            steps = sum(u.plan.work for u in left if u.digest not in elsewhere)
             with Progress(steps, quiet=args.json) as progress:
                 done = units.run(
                     folder,

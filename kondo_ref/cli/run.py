@@ -159,7 +159,7 @@ def _units(
         for seed in range(settings.seeds)
         for method in settings.methods
     }
-    steps = len(unit_runs.missing(folder, units)) * settings.steps
+    steps = len(unit_runs.missing(folder, units)) * settings.work
     with Progress(steps, quiet=args.json) as progress:
         return unit_runs.run_missing(
             folder,

@@ -76,7 +76,7 @@ IGNORED = frozenset(
         *("scale_attn_weights", "summary_activation", "summary_first_dropout"),
         *("summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params"),
         *("tokenizer_class", "torch_dtype", "transformers_version", "unk_token_id", "use_cache"),
-        *("use_mrope"),
+        "use_mrope",
     }
 )
 

@@ -29,11 +29,14 @@ class Planned:
     part : Part
     settings : dict
         All of them, as the task's ``to_dict`` gives them.
+    work : int
+        The steps that each of its units reports as its progress.
     places : dict
     """
 
     part: Part
     settings: dict[str, Any]
+    work: int
     places: dict[str, Any]
 
 
@@ -89,7 +92,8 @@ def plan(
             given["seeds"] = seeds
         known = [option.name for option in task.options if option.place]
         own = {name: None if quick else places.get(name) for name in known}
-        planned.append(Planned(part, task.configure(given, own).to_dict(), own))
+        settings = task.configure(given, own)
+        planned.append(Planned(part, settings.to_dict(), settings.work, own))
     return tuple(planned)
 
 

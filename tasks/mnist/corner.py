@@ -7,7 +7,7 @@ tenth of them. The optimizer of the run is a fresh one, since the pre-training s
 that was handed over, not for a part of the method.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def at_corner(
     backend: Backend,
     batches: Iterator[tuple[FloatArray, IntArray]],
     steps: int,
+    report: Callable[[int], None],
 ) -> TrainingState:
     """Return the state after steps of cross-entropy toward the wrong digits.
 
@@ -43,6 +44,8 @@ def at_corner(
         Of images (N, 784) and labels (N,).
     steps : int
         With 0 the state itself comes back.
+    report : callable
+        Called with the steps done since its last call.
 
     Returns
     -------
@@ -64,6 +67,7 @@ def at_corner(
             backend.array(np.ones(len(labels), x.dtype)),
             everything,
         )
+        report(1)
     assert isinstance(state.optimizer, Adam)
     fresh = Adam(state.optimizer.learning_rate)
     return TrainingState(state.model, learner.state().parameters, fresh)

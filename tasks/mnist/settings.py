@@ -118,6 +118,11 @@ class Settings(AsData):
         if self.baseline == "leave-one-out" and self.batch < 2:
             raise ValueError("batch: a leave-one-out baseline needs at least 2, got 1")
 
+    @property
+    def work(self) -> int:
+        """The steps that a unit reports as its progress: to the corner, and those of the run."""
+        return self.corner + self.steps
+
     def check_data(self, images: int) -> None:
         """Refuse a batch larger than the training set of `images` images."""
         check_batch(self.batch, images)

@@ -58,7 +58,7 @@ def train(
     backend = load_backend(backend_name)
     # The images that the run sees again, from its first batch on.
     wrong = bandit.batches(seed, settings.batch)
-    state = corner.at_corner(state, backend, wrong, settings.corner)
+    state = corner.at_corner(state, backend, wrong, settings.corner, report)
     trial = _Trial(settings, method, seed, model, backend, backend.learner(state))
     depth = trial.depth(bandit) if settings.corner else {}
     batches = bandit.batches(seed, settings.batch)

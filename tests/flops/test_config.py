@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kondo_ref.flops.config import decoder_of, read_config
+from kondo_ref.flops.config import IGNORED, decoder_of, read_config
 from kondo_ref.flops.presets import PRESETS, preset
 
 # Of openai-community/gpt2, all of it.
@@ -144,3 +144,11 @@ def test_a_file_is_named_in_its_error(tmp_path):
         assert str(error.value).startswith(f"{path}: ")
     with pytest.raises(OSError, match="absent"):
         read_config(tmp_path / "absent.json")
+
+
+def test_what_is_ignored_are_keys_not_letters() -> None:
+    assert min(map(len, IGNORED)) > 3
+    assert "use_mrope" in IGNORED
+    with pytest.raises(ValueError, match=r"^u: unknown for gpt2"):
+        decoder_of({**GPT2, "u": 1})
+    assert decoder_of({**GPT2, "use_mrope": False}) == decoder_of(GPT2)

@@ -1,5 +1,6 @@
 """A wrong corner before the run: it is reached, alike on every backend, and 0 steps are none."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,13 @@ from kondo_ref.tasks.mnist.train import _Trial, train
 
 MODEL = MLP((6, 8, 10))
 STEPS = 400
-AtCorner = Callable[[TrainingState, Backend, Any, int], TrainingState]
+Report = Callable[[int], None]
+AtCorner = Callable[[TrainingState, Backend, Any, int, Report], TrainingState]
+
+
+def quiet(steps: int) -> None:
+    """Report nothing."""
+    del steps
 
 
 def images(dtype: str = "float64") -> tuple[Any, Any]:
@@ -37,7 +44,9 @@ def deep(at_corner: AtCorner) -> TrainingState:
     state = start()
     kept = state.parameters.flat.copy()
     batches = iter([images()] * (STEPS + 1))
-    found = at_corner(state, load_backend("numpy"), batches, STEPS)
+    reported: list[int] = []
+    found = at_corner(state, load_backend("numpy"), batches, STEPS, reported.append)
+    assert sum(reported) == STEPS
     np.testing.assert_array_equal(state.parameters.flat, kept)
     assert len(list(batches)) == 1, "a batch a step"
     return found
@@ -68,21 +77,28 @@ def test_the_corner_is_reached() -> None:
 def toward(digits: Callable[[Any], Any]) -> AtCorner:
     """Pre-training toward other digits: those that stand one below these."""
 
-    def wrong(state: TrainingState, backend: Backend, batches: Any, steps: int) -> TrainingState:
+    def wrong(
+        state: TrainingState, backend: Backend, batches: Any, steps: int, report: Report
+    ) -> TrainingState:
         own = ((x, digits(labels) - 1) for x, labels in batches)
-        return corner.at_corner(state, backend, own, steps)
+        return corner.at_corner(state, backend, own, steps, report)
 
     return wrong
 
 
-def one_step(state: TrainingState, backend: Backend, batches: Any, steps: int) -> TrainingState:
-    found = corner.at_corner(state, backend, batches, 1)
+def one_step(
+    state: TrainingState, backend: Backend, batches: Any, steps: int, report: Report
+) -> TrainingState:
+    found = corner.at_corner(state, backend, batches, 1, report)
+    report(steps - 1)
     list(zip(range(steps - 1), batches, strict=False))
     return found
 
 
-def same_adam(state: TrainingState, backend: Backend, batches: Any, steps: int) -> TrainingState:
-    found = corner.at_corner(state, backend, batches, steps)
+def same_adam(
+    state: TrainingState, backend: Backend, batches: Any, steps: int, report: Report
+) -> TrainingState:
+    found = corner.at_corner(state, backend, batches, steps, report)
     used = Adam(1e-2)
     none = found.parameters.zeros_like()
     used.step(none, none)
@@ -105,9 +121,41 @@ def test_the_check_sees(wrong: AtCorner) -> None:
         check_corner(wrong)
 
 
+def unreported(
+    state: TrainingState, backend: Backend, batches: Any, steps: int, report: Report
+) -> TrainingState:
+    del report
+    return corner.at_corner(state, backend, batches, steps, quiet)
+
+
+def check_stop(at_corner: AtCorner) -> None:
+    """Who is told to stop stops on the way, not at the end of it."""
+
+    def stop(_: int) -> None:
+        raise InterruptedError
+
+    batches = iter([images()] * 9)
+    with contextlib.suppress(InterruptedError):
+        at_corner(start(), load_backend("numpy"), batches, 9, stop)
+    assert len(list(batches)) == 8
+
+
+def test_it_stops_on_the_way() -> None:
+    check_stop(corner.at_corner)
+    with pytest.raises(AssertionError):
+        check_stop(unreported)
+
+
+def test_its_steps_are_part_of_the_progress() -> None:
+    values = Settings(methods=("pg",), corner=5, **SMALL)
+    reported: list[int] = []
+    train(values.to_dict(), {"data_dir": None}, "numpy", "pg", 0, reported.append)
+    assert sum(reported) == values.work == 15
+
+
 def test_no_steps_leave_the_state() -> None:
     state = start()
-    assert corner.at_corner(state, load_backend("numpy"), iter(()), 0) is state
+    assert corner.at_corner(state, load_backend("numpy"), iter(()), 0, quiet) is state
 
 
 def test_how_deep() -> None:
@@ -124,7 +172,9 @@ def test_backends_agree(backend: str) -> None:
     """Three steps together are held to the test ratio of one."""
     pytest.importorskip(backend)
     ours, theirs = (
-        corner.at_corner(start(), load_backend(name), iter([images()] * 3), 3).parameters.flat
+        corner.at_corner(
+            start(), load_backend(name), iter([images()] * 3), 3, quiet
+        ).parameters.flat
         for name in ("numpy", backend)
     )
     assert theirs.dtype == np.float64
