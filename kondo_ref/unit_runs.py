@@ -65,7 +65,8 @@ def run_missing(
     ConnectionError
         No cluster there, or no more; the message says the same of what was finished.
     ChildProcessError
-        The processes of units died again when they were run again. All others are finished; the
+        No worker can run a unit; the message says the same of what was finished. Or the processes
+        of units died again when they were run again. All others are finished; the
         message has the units, and how to run just those.
     """
 
@@ -101,8 +102,8 @@ def run_missing(
             if there
             else "interrupted before a unit was finished; nothing is kept"
         ) from None
-    except ConnectionError as error:
-        raise ConnectionError("; ".join(filter(None, (str(error), kept())))) from None
+    except (ConnectionError, ChildProcessError) as error:
+        raise type(error)("; ".join(filter(None, (str(error), kept())))) from None
     if lost:
         names = ", ".join(_named(arguments) for arguments in lost[:NAMED])
         more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""

@@ -1,5 +1,6 @@
 """The workers of a dask cluster that is running."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,7 +32,7 @@ def pool(cluster: str | None, workers: int | None, warn: Callable[[str], None]) 
     Raises
     ------
     ValueError
-        No address.
+        No address, or one that is none.
     ConnectionError
         No scheduler there.
     """
@@ -46,7 +47,7 @@ def pool(cluster: str | None, workers: int | None, warn: Callable[[str], None]) 
     with client:
         if not client.nthreads():
             warn(f"no worker at {address} yet; waiting")
-        yield Pool({"backend": _backend(client, distributed)}, workers)
+        yield Pool({"backend": _backend(client, distributed, workers)}, workers)
 
 
 def _address(cluster: str | None, configured: str | None) -> str:
@@ -57,10 +58,12 @@ def _address(cluster: str | None, configured: str | None) -> str:
             "cluster: --executor dask needs the address of a scheduler, --cluster tcp://HOST:PORT "
             "or DASK_SCHEDULER_ADDRESS"
         )
+    if re.fullmatch(r"[a-z]+://\S+", address) is None:
+        raise ValueError(f"cluster: expected tcp://HOST:PORT, got {address!r}")
     return address
 
 
-def _backend(client: Any, distributed: Any) -> Any:
+def _backend(client: Any, distributed: Any, at_once: int | None) -> Any:
     def submit(call: Callable[[], Any]) -> Any:
         # Not pure: the key is of this call alone, so an earlier result is never taken for it.
         return client.submit(call, pure=False)
@@ -68,4 +71,4 @@ def _backend(client: Any, distributed: Any) -> Any:
     def cancel(futures: set[Any]) -> None:
         client.cancel(list(futures))
 
-    return future_backend(submit, cancel, (distributed.KilledWorker,))
+    return future_backend(submit, cancel, (distributed.KilledWorker,), at_once)

@@ -5,8 +5,10 @@ for a unit that dask gives up (its callback is not called), the second hands ove
 all is finished (it cannot return a generator). This one is handed how a job is submitted.
 """
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from threading import Lock
 from typing import Any
 
 from kondo_ref.executors.joblib_based import package
@@ -17,6 +19,7 @@ def future_backend(
     submit: Callable[[Callable[[], Any]], Any],
     cancel: Callable[[set[Any]], None],
     deaths: tuple[type[BaseException], ...],
+    at_once: int | None,
 ) -> Any:
     """Return a backend of joblib.
 
@@ -28,6 +31,9 @@ def future_backend(
         Lets go of futures that nobody waits for any more.
     deaths : tuple of exception types
         What a future raises whose workers died, after all that the cluster does about it.
+    at_once : int or None
+        Calls that are with the cluster at a time; None for all. joblib's own bound is passed by a
+        call or two where one ends while it hands out the first.
 
     Returns
     -------
@@ -35,6 +41,26 @@ def future_backend(
     """
     joblib = package("joblib")
     pending: set[Any] = set()
+    waiting: deque[tuple[Any, Callable[[Any], None]]] = deque()
+    lock = Lock()
+
+    def start() -> None:
+        """Hand over the call that has waited longest, if the bound allows it."""
+        with lock:
+            if not waiting or (at_once is not None and len(pending) >= at_once):
+                return
+            func, callback = waiting.popleft()
+            future = submit(func)
+            pending.add(future)
+        ((_, (index, *_), _),) = func.items
+
+        def done(future: Any) -> None:
+            with lock:
+                pending.discard(future)
+            start()
+            callback((index, future))
+
+        future.add_done_callback(done)
 
     class FutureBackend(joblib.parallel.ParallelBackendBase):  # type: ignore[misc, name-defined]
         supports_retrieve_callback = True
@@ -44,17 +70,9 @@ def future_backend(
             del n_jobs
             return 2
 
-        def submit(self, func: Any, callback: Callable[[Any], None]) -> Any:
-            ((_, (index, *_), _),) = func.items
-            future = submit(func)
-            pending.add(future)
-
-            def done(future: Any) -> None:
-                pending.discard(future)
-                callback((index, future))
-
-            future.add_done_callback(done)
-            return future
+        def submit(self, func: Any, callback: Callable[[Any], None]) -> None:
+            waiting.append((func, callback))
+            start()
 
         def retrieve_result_callback(self, out: tuple[int, Any]) -> list[Any]:
             index, future = out
@@ -69,14 +87,17 @@ def future_backend(
                 # ray's own error is long; the first line of its cause has the reason.
                 cause = getattr(error, "cause", None) or error
                 reason = str(cause).strip().partition("\n")[0] or type(cause).__name__
+                known = "No module named" in str(cause) or isinstance(cause, ImportError)
+                needs = "it needs what is installed here, with kondo-ref[cluster]"
                 raise ChildProcessError(
-                    f"executor: a worker could not run a unit; it needs what is installed here, "
-                    f"with kondo-ref[cluster] ({reason})"
+                    f"executor: a worker could not run a unit ({reason})"
+                    + (f"; {needs}" if known else "")
                 ) from error
             return found
 
         def abort_everything(self, ensure_ready: bool = True) -> None:
             del ensure_ready
+            waiting.clear()
             cancel(set(pending))
 
     return FutureBackend()

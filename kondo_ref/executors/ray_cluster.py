@@ -47,7 +47,7 @@ def pool(cluster: str | None, workers: int | None, warn: Callable[[str], None]) 
     if ours:
         _connect(ray, cluster or os.environ.get("RAY_ADDRESS") or "auto")
     try:
-        yield Pool({"backend": _backend(ray)}, workers)
+        yield Pool({"backend": _backend(ray, workers)}, workers)
     finally:
         if ours:
             ray.shutdown()
@@ -83,7 +83,7 @@ def _answers(address: str) -> None:
         raise ConnectionError(f"cluster: no ray cluster at {address} ({error})") from None
 
 
-def _backend(ray: Any) -> Any:
+def _backend(ray: Any, at_once: int | None) -> Any:
     one_thread = {"env_vars": dict.fromkeys(BLAS_THREAD_VARIABLES, "1")}
 
     def kondo_ref_unit(call: Callable[[], Any]) -> Any:
@@ -106,6 +106,9 @@ def _backend(ray: Any) -> Any:
                 ray.cancel(references[future], force=True)
 
     errors = ray.exceptions
-    return future_backend(
-        submit, cancel, (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError)
+    deaths = (  # of the process, of its machine, of what it had brought forth
+        *(errors.WorkerCrashedError, errors.OutOfMemoryError),
+        *(errors.NodeDiedError, errors.LocalRayletDiedError),
+        errors.ObjectLostError,
     )
+    return future_backend(submit, cancel, deaths, at_once)

@@ -57,7 +57,7 @@ class Cluster:
                 future.add_done_callback(self.ended)
                 return future
 
-            backend = future_backend(submit, self.cancel, (work.Killed,))
+            backend = future_backend(submit, self.cancel, (work.Killed,), workers)
             yield Pool({"backend": backend}, workers)
 
     def run(self, call: Any) -> Any:

@@ -73,7 +73,8 @@ def test_what_is_not_installed_is_named(
     [
         (None, "cluster: --executor dask needs the address of a scheduler, --cluster tcp://"),
         ("tcp://127.0.0.1:1", "cluster: no dask scheduler at tcp://127.0.0.1:1 ("),
-        ("carrier-pigeon://here", "cluster: no dask scheduler at carrier-pigeon://here ("),
+        ("pigeon://here:1", "cluster: no dask scheduler at pigeon://here:1 ("),
+        ("nonsense", "cluster: expected tcp://HOST:PORT, got 'nonsense'"),
     ],
 )
 def test_no_scheduler(
@@ -171,7 +172,11 @@ def test_a_cluster_that_is_started_is_seen(
         check_refusal([*RUN, "--executor", "dask"], "cluster: --executor dask needs", capsys)
 
     monkeypatch.setattr(distributed, "Client", client)
-    dies("executors.dask_cluster._address", "if not address:", "if False:", check)
+    nothing, none = (
+        "if not address:",
+        "if not address:\n        return address\n    if not address:",
+    )
+    dies("executors.dask_cluster._address", nothing, none, check)
     assert started == [None]
 
 
@@ -288,7 +293,9 @@ def test_a_connection_that_is_lost_says_what_is_kept(
     finish = 0
     check()
     finish = 3
-    dies("unit_runs.run_missing", "except ConnectionError", "except ProcessLookupError", check)
+    dies(
+        "unit_runs.run_missing", "(ConnectionError, ChildProcessError)", "ProcessLookupError", check
+    )
 
 
 def test_nothing_is_kept_of_a_run_that_loses_all(

@@ -1,8 +1,10 @@
 """Through joblib: its own processes, and a pretended cluster that does what real ones do."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import executor_checks as checks
@@ -16,6 +18,7 @@ from executor_threads import Cluster
 
 from kondo_ref import workers
 from kondo_ref.executors import joblib_based
+from kondo_ref.executors.future_backend import future_backend
 from kondo_ref.workers import Where
 
 LOKY = checks.at(Where("joblib", workers=2))
@@ -86,6 +89,27 @@ def one_at_a_time(folder: Path) -> None:
     assert given.most == 4, "a cluster is given all"
 
 
+def bounded(folder: Path) -> None:
+    """No more calls are with a cluster than it is to have; one that ends makes room for one."""
+    del folder
+    given: list[Future[Any]] = []
+
+    def submit(call: Any) -> Future[Any]:
+        del call
+        given.append(Future())
+        return given[-1]
+
+    backend = future_backend(submit, lambda _: None, (), 2)
+    for index in range(5):
+        backend.submit(SimpleNamespace(items=[(None, (index,), {})]), lambda _: None)
+    assert len(given) == 2
+    given[1].set_result([])
+    assert len(given) == 3
+    backend.abort_everything()
+    given[0].set_result([])
+    assert len(given) == 3, "what has not begun is let go of"
+
+
 def cancelled(folder: Path) -> None:
     cluster = Cluster()
     error = checks.caught(cluster.runner(), folder, work.raises, *["first"] * 50)
@@ -110,8 +134,8 @@ def disconnected(folder: Path) -> None:
 def not_installed(folder: Path) -> None:
     error = checks.caught(Cluster(broken=True).runner(), folder, work.plain, "only")
     assert isinstance(error, ChildProcessError)
-    assert str(error).startswith("executor: a worker could not run a unit")
-    assert str(error).endswith("(No module named 'kondo_ref')")
+    told = "executor: a worker could not run a unit (No module named 'kondo_ref'); it needs what"
+    assert str(error).startswith(told)
 
 
 BASED, BACKEND = "executors.joblib_based.", "executors.future_backend.future_backend"
@@ -129,7 +153,9 @@ AGAIN = "[units[i] for i in again if _fly(work, units, [i], pool, 1, taken)]"
         (killed_once, BACKEND, "return [(index, Died())]", "raise"),
         (killed_always, BASED + "run_units", AGAIN, "[units[i] for i in again]"),
         (killed_always, BASED + "run_units", "[i], pool, 1", "list(again), pool, 1"),
-        (one_at_a_time, BASED + "_fly", 'at_once or "all"', '"all"'),
+        (bounded, BACKEND, "len(pending) >= at_once", "len(pending) > at_once"),
+        (bounded, BACKEND, "start()\n            callback(", "callback("),
+        (bounded, BACKEND, "waiting.clear()", "pass"),
         (one_at_a_time, BASED + "_fly", 'at_once or "all"', "at_once or 2"),
         (cancelled, BACKEND, "cancel(set(pending))", "pass"),
         (another_version, "executors.outcome.attempt_elsewhere", "version != __v", "False and __v"),
