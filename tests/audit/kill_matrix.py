@@ -23,7 +23,7 @@ Results = dict[str, dict[str, dict[str, Any]]]
 
 # Audits of JAX compile each shape and each operation: these are done by every run of the tests, the
 # others by this script.
-JAX_SAMPLE = ("kondo_with_key", "dg_stop_gradient", "advantages_over_deviation")
+JAX_SAMPLE = ("dg_stop_gradient", "advantages_over_deviation")
 # Audits in torch, NumPy and Python of more than some seconds: by this script alone.
 SLOW = (
     "AccumulatingTrainer",
