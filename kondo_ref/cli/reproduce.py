@@ -102,6 +102,8 @@ def _run(args: argparse.Namespace) -> int:
             every = units.units_of(plans, args.backend)
             left = units.missing(folder, every)
             reused = sum(unit.digest in elsewhere for unit in left)
+            if args.reuse and left and not reused:
+                warn("--reuse: no finished unit of this study is in there; all are run")
             steps = sum(u.plan.work for u in left if u.digest not in elsewhere)
             with Progress(steps, quiet=args.json) as progress:
                 done = units.run(

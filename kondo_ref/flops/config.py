@@ -96,6 +96,10 @@ def read_config(path: str | Path) -> Decoder:
         if not isinstance(config, dict):
             raise ValueError(f"expected a JSON object, got {checks.shown(config)}")
         return decoder_of(config)
+    except OSError as error:
+        raise type(error)(f"config: cannot read {path} ({error.strerror})") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: no JSON ({error})") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -138,12 +142,20 @@ def _gpt2(config: Mapping[str, Any]) -> Decoder:
         length=checks.count("n_positions", config["n_positions"], 1),
         width=width,
         layers=checks.count("n_layer", config["n_layer"], 1),
-        heads=checks.count("n_head", config["n_head"], 1),
+        heads=_heads("n_head", config["n_head"], "n_embd", width),
         feed_forward=4 * width if inner is None else checks.count("n_inner", inner, 1),
         activation=_activation("activation_function", config["activation_function"]),
         biases=("query_key_value", "projection", "feed_forward", "norm"),
         tied=_flag(config, "tie_word_embeddings"),
     )
+
+
+def _heads(name: str, heads: object, of: str, width: int) -> int:
+    """Return the number of heads, which divide the width where they have none of their own."""
+    count = checks.count(name, heads, 1)
+    if width % count:
+        raise ValueError(f"{name}: expected a divisor of {of} = {width}, got {count}")
+    return count
 
 
 def _llama(kind: str, config: Mapping[str, Any]) -> Decoder:
@@ -166,7 +178,12 @@ def _llama(kind: str, config: Mapping[str, Any]) -> Decoder:
         length=length,
         width=checks.count("hidden_size", config["hidden_size"], 1),
         layers=checks.count("num_hidden_layers", config["num_hidden_layers"], 1),
-        heads=checks.count("num_attention_heads", config["num_attention_heads"], 1),
+        heads=_heads(
+            "num_attention_heads",
+            config["num_attention_heads"],
+            "hidden_size",
+            0 if config.get("head_dim") else checks.count("hidden_size", config["hidden_size"], 1),
+        ),
         feed_forward=checks.count("intermediate_size", config["intermediate_size"], 1),
         key_value_heads=config["num_key_value_heads"],
         head_width=config.get("head_dim"),

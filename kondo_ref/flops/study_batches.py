@@ -188,7 +188,8 @@ class DecoderBatch:
         checks.one_of("optimizer", self.optimizer, layers.OPTIMIZERS)
         if self.length > self.decoder.length:
             raise ValueError(
-                f"length: expected at most the model's {self.decoder.length}, got {self.length}"
+                f"length: expected at most the model's {self.decoder.length} (its positions, or "
+                f"its sliding window), got {self.length}"
             )
 
     @property

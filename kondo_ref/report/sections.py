@@ -72,6 +72,31 @@ def _run(source: Source) -> Section:
     return Section(f"Run {source.name}", "done", sentence, tuple(blocks))
 
 
+def _study(source: Source) -> Section:
+    from kondo_ref.reproduce import compare
+
+    told = source.data
+    configuration = told["configuration"]
+    rows = tuple(compare.cells(row) for row in told["table"])
+    seeds = sorted({row["seeds"] for row in told["table"]})
+    sentence = f"{plural(told['units'], 'unit')}, {' or '.join(map(str, seeds))} seeds."
+    if configuration["quick"]:
+        sentence += " A quick run, which is not the study."
+    plain = {k: v for k, v in configuration.items() if k != "parts"}
+    parts = [{"part": part["name"], "task": part["task"]} for part in configuration["parts"]]
+    blocks = (
+        *(_picture(source, name) for name in told["figures"]),
+        Table(compare.HEAD, rows, code=()),
+        Paragraph(f"Intervals: BCa bootstrap over seeds, {told['level']:.0%}."),
+        Heading("Configuration", LEVEL + 1),
+        pairs(plain),
+        *records(parts),
+        Heading("Environment", LEVEL + 1),
+        pairs(told["environment"]),
+    )
+    return Section(f"Study {configuration['study']}", "done", sentence, blocks)
+
+
 def _picture(source: Source, name: str) -> Block:
     """Return a figure of a run's folder; a sentence where the file is not there."""
     path = source.path.parent / name
@@ -190,6 +215,7 @@ def _other(source: Source) -> Section:
 VERDICTS = ("conforms", "deviates", "unusable", "identified", "holds", "fails", "done")
 READERS: dict[str, Callable[[Source], Section]] = {
     "kondo-ref/run/1": _run,
+    "kondo-ref/reproduce/1": _study,
     "kondo-ref/audit/1": _audit,
     "kondo-ref/claims/1": _claims,
     "kondo-ref/flops/1": _flops,

@@ -35,9 +35,12 @@ PANELS = (
 
 def headline(configuration: dict[str, Any]) -> str:
     """Return what was run."""
+    corner = configuration.get("corner", 0)
     return (
         f"mnist ({configuration['data']}), {configuration['steps']:,} steps of "
-        f"{configuration['batch']}, baseline {configuration['baseline']}; at the last log point"
+        f"{configuration['batch']}, baseline {configuration['baseline']}"
+        + (f", after {corner:,} steps toward a wrong digit" if corner else "")
+        + "; at the last log point"
     )
 
 

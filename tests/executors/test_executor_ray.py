@@ -15,7 +15,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to anybody
 ray = pytest.importorskip("ray", reason="ray is not installed")
 pytest.importorskip("joblib", reason="joblib is not installed")
 
-# JAX, where another test of this process has used it, warns of every fork; ray's is followed by exec.
+# JAX, where a test of this process has used it, warns of every fork; ray's is followed by exec.
 pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 
 

@@ -263,7 +263,7 @@ def test_the_time_to_an_error(capsys, tmp_path):
             "kondo-ref: --length: expected at most the model's 1024",
         ),
         (("--preset", "gpt2", "--length", "0"), "--length: expected at least 1"),
-        (("--config", "absent.json"), "No such file"),
+        (("--config", "absent.json"), "kondo-ref: config: cannot read absent.json (No such file"),
         ((*MLP, "--convention", "flop"), "--convention: expected one of matmul"),
         (
             (*MLP, "--convention", "palm"),

@@ -135,7 +135,7 @@ def test_a_file_is_named_in_its_error(tmp_path):
         ("{", "Expecting property name"),
         ("[1]", "expected a JSON object"),
         ('{"model_type": "gpt2", "n_embd": 8, "n_embd": 9}', "n_embd: there twice"),
-        (json.dumps({**GPT2, "n_head": 5}), "heads: expected a divisor"),
+        (json.dumps({**GPT2, "n_head": 5}), "n_head: expected a divisor"),
         (json.dumps({**GPT2, "n_head": 2.0}), "n_head: expected an integer"),
     ):
         path.write_text(text)
@@ -152,3 +152,11 @@ def test_what_is_ignored_are_keys_not_letters() -> None:
     with pytest.raises(ValueError, match=r"^u: unknown for gpt2"):
         decoder_of({**GPT2, "u": 1})
     assert decoder_of({**GPT2, "use_mrope": False}) == decoder_of(GPT2)
+
+
+def test_heads_that_do_not_divide_the_width_are_named_as_the_file_names_them() -> None:
+    told = r"^num_attention_heads: expected a divisor of hidden_size = 4096, got 7$"
+    with pytest.raises(ValueError, match=told):
+        decoder_of({**LLAMA, "num_attention_heads": 7})
+    with pytest.raises(ValueError, match=r"^n_head: expected a divisor of n_embd = 768, got 5$"):
+        decoder_of({**GPT2, "n_head": 5})

@@ -14,6 +14,7 @@ from kondo_ref.backend import Backend, load_backend
 from kondo_ref.cli import main
 from kondo_ref.ratio import LIMIT, error_ratio
 from kondo_ref.tasks.mnist import corner, data
+from kondo_ref.tasks.mnist.analysis import headline
 from kondo_ref.tasks.mnist.environment import Bandit
 from kondo_ref.tasks.mnist.settings import Settings
 from kondo_ref.tasks.mnist.task import TASK
@@ -254,3 +255,9 @@ def test_the_command_line_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([*words.split(), "--out", str(out)]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["configuration"]["corner"] == 3
+
+
+def test_the_headline_says_where_the_run_began() -> None:
+    plain, deep = (headline(Settings(corner=n).to_dict()) for n in (0, 1000))
+    assert "wrong digit" not in plain
+    assert ", after 1,000 steps toward a wrong digit; " in deep

@@ -152,6 +152,32 @@ def test_the_command_writes_the_page_and_says_what_is_in_it(tmp_path, capsys) ->
 
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
-    for words in (["nothing"], [str(MNIST), "--out", str(tmp_path / "r.pdf")]):
+    for words in (
+        ["nothing"],
+        [str(MNIST), "--out", str(tmp_path / "r.pdf")],
+        [str(MNIST), "--out", str(tmp_path / "nowhere" / "r.html")],
+    ):
         assert main(["report", *words]) == 2
-        assert capsys.readouterr().err.count("\n") == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "tmp" not in said.rpartition("/")[2]
+
+
+def test_a_study_is_told_with_ours_beside_the_published() -> None:
+    path = RESULTS / "reproduce" / "token-reversal"
+    page, (told,) = report(sources([path]), "a study")
+    assert told.title == "Study token-reversal"
+    assert told.sentence == "20 units, 5 seeds."
+    (table,) = [b for b in told.blocks if isinstance(b, Table) and "published" in b.head]
+    rows = json.loads((path / "result.json").read_text("utf-8"))["table"]
+    assert len(table.rows) == len(rows)
+    assert table.rows[0][2:5] == ("0.526", "[0.375, 0.777]", "0.69")
+    assert "data:image/png" in page
+
+
+def test_a_quick_study_says_that_it_is_none() -> None:
+    path = RESULTS / "reproduce" / "vocabulary" / "result.json"
+    data = json.loads(path.read_text("utf-8"))
+    data["configuration"]["quick"], data["figures"] = True, []
+    told = section(Source(Path("result.json"), data["schema"], data))
+    assert told.sentence.endswith("A quick run, which is not the study.")

@@ -60,6 +60,16 @@ def test_a_finished_study_reused_is_the_same_bit_for_bit(
     assert (again / "table.csv").read_bytes() == (whole / "table.csv").read_bytes()
 
 
+def test_a_folder_with_nothing_to_reuse_is_said(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = ["reproduce", "gambling", *QUICK[2:]]
+    assert main([*other, "--out", str(tmp_path / "a"), "--reuse", str(tmp_path)]) == 0
+    assert "--reuse: no finished unit of this study is in there" in capsys.readouterr().err
+    assert main([*QUICK, "--out", str(tmp_path / "b"), "--reuse", str(whole)]) == 0
+    assert "--reuse" not in capsys.readouterr().err
+
+
 def test_an_interrupted_study_goes_on(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
