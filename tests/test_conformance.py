@@ -24,7 +24,7 @@ from kondo_ref.conformance.cases import (
 )
 from kondo_ref.conformance.compare import compare
 from kondo_ref.conformance.sequences import PLAIN, SEQUENCE_CASES, prefix_rows
-from kondo_ref.conformance.suite import models_of
+from kondo_ref.conformance.suite import STEPS, models_of
 from kondo_ref.gate import Gate
 
 
@@ -45,13 +45,19 @@ IDS = ids(EVERYTHING, ("mlp",))
 EPS = float(np.finfo(np.float64).eps)
 
 
+# Those that compile each shape or loop in Python, and one that computes what another does.
+SLOW = ("jax", "numpy:counting", "numpy:loops", "numpy:readonly")
+SHORT = 40
+
+
 @pytest.fixture(scope="module", params=sorted(BUILTIN))
 def report(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the whole report of a backend."""
+    """Return the whole report of a backend, over fewer steps where they are slow."""
     extra = BUILTIN[request.param][1]
     if extra is not None:
         pytest.importorskip(extra)
-    return check_backend(load_backend(request.param))
+    steps = SHORT if request.param in SLOW else STEPS
+    return check_backend(load_backend(request.param), steps=steps)
 
 
 @pytest.mark.parametrize("check_id", IDS)
