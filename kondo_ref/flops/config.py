@@ -142,7 +142,7 @@ def _gpt2(config: Mapping[str, Any]) -> Decoder:
         length=checks.count("n_positions", config["n_positions"], 1),
         width=width,
         layers=checks.count("n_layer", config["n_layer"], 1),
-        heads=_heads("n_head", config["n_head"], "n_embd", width),
+        heads=_heads(config, "n_head", "n_embd"),
         feed_forward=4 * width if inner is None else checks.count("n_inner", inner, 1),
         activation=_activation("activation_function", config["activation_function"]),
         biases=("query_key_value", "projection", "feed_forward", "norm"),
@@ -150,12 +150,12 @@ def _gpt2(config: Mapping[str, Any]) -> Decoder:
     )
 
 
-def _heads(name: str, heads: object, of: str, width: int) -> int:
+def _heads(config: Mapping[str, Any], name: str, of: str) -> int:
     """Return the number of heads, which divide the width where they have none of their own."""
-    count = checks.count(name, heads, 1)
-    if width % count:
-        raise ValueError(f"{name}: expected a divisor of {of} = {width}, got {count}")
-    return count
+    heads, width = checks.count(name, config[name], 1), checks.count(of, config[of], 1)
+    if config.get("head_dim") is None and width % heads:
+        raise ValueError(f"{name}: expected a divisor of {of} = {width}, got {heads}")
+    return heads
 
 
 def _llama(kind: str, config: Mapping[str, Any]) -> Decoder:
@@ -178,12 +178,7 @@ def _llama(kind: str, config: Mapping[str, Any]) -> Decoder:
         length=length,
         width=checks.count("hidden_size", config["hidden_size"], 1),
         layers=checks.count("num_hidden_layers", config["num_hidden_layers"], 1),
-        heads=_heads(
-            "num_attention_heads",
-            config["num_attention_heads"],
-            "hidden_size",
-            0 if config.get("head_dim") else checks.count("hidden_size", config["hidden_size"], 1),
-        ),
+        heads=_heads(config, "num_attention_heads", "hidden_size"),
         feed_forward=checks.count("intermediate_size", config["intermediate_size"], 1),
         key_value_heads=config["num_key_value_heads"],
         head_width=config.get("head_dim"),

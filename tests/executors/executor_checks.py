@@ -76,6 +76,13 @@ def check_one_thread(runner: Runner, folder: Path) -> None:
     assert {ran.results["only"][variable] for variable in work.THREADS} == {"1"}
 
 
+def check_cluster(runner: Runner, folder: Path) -> None:
+    """What holds of a cluster whose workers live."""
+    check_units(runner, folder)
+    check_errors(runner, folder)
+    check_one_thread(runner, folder)
+
+
 def check_killed_once(runner: Runner, folder: Path, *, said: list[str], beside: int = 1) -> None:
     """A killed worker loses its unit alone, which is begun again.
 

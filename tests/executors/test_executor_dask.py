@@ -33,9 +33,7 @@ def runner(cluster: Any) -> checks.Runner:
 
 
 def test_units_run(runner: checks.Runner, tmp_path: Path) -> None:
-    checks.check_units(runner, tmp_path)
-    checks.check_errors(runner, tmp_path)
-    checks.check_one_thread(runner, tmp_path)
+    checks.check_cluster(runner, tmp_path)
 
 
 def test_a_killed_worker_loses_its_unit_alone(runner: checks.Runner, tmp_path: Path) -> None:
